@@ -1,0 +1,14 @@
+#include "column_conv.hpp"
+
+#include <algorithm>
+
+#define SPOTCORE_KERNEL "column_conv.kernel.hpp"
+#include "foreach_isa.hpp"
+
+namespace spotcore {
+
+ColumnKernel column_kernel(Isa isa) {
+  return {SPOTCORE_FOR_ISA(isa, strip_layout)(), SPOTCORE_FOR_ISA(isa, column_conv)};
+}
+
+}  // namespace spotcore

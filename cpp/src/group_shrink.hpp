@@ -1,0 +1,57 @@
+// Shared by group_shrink.cpp and fista_step.cpp, whose kernels work on the same blocks of pixels.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "isa.hpp"
+#include "spotcore/ops.hpp"
+#include "threads.hpp"
+
+namespace spotcore {
+
+// Pixels that are shrunk together. All bins of a block stay in the first-level cache between the
+// two times that shrinkage needs them, and bins a whole image apart never compete for its sets.
+inline constexpr std::int64_t kShrinkPixels = 256;
+
+struct ShrinkBlock {
+  std::int64_t pixels;
+  float gamma;
+  std::span<const float> xi;
+  float equal_weight;  // the value of xi all over aleph, or 0 if xi takes several values there
+};
+
+// Theorem 1 at one pixel, in place: x[k * kShrinkPixels], all >= 0. Returns ||xi y||_2.
+float shrink_pixel(float* x, const ShrinkBlock& block);
+
+float equal_weight(std::span<const float> xi);
+void check_shrinkage(const Shrinkage& shrinkage, std::int64_t bins);
+
+// Runs `block(first pixel, pixels, worker)` over all blocks and adds up what they return in the
+// order of the blocks, whatever thread worked on them. `partial` has block_count(pixels) entries.
+double sum_blocks(ThreadPool& pool, std::int64_t pixels, std::span<double> partial,
+                  const std::function<double(std::int64_t, std::int64_t, int)>& block);
+std::int64_t block_count(std::int64_t pixels);
+
+struct ShrinkArguments {
+  const float* x;
+  float* y;
+  std::int64_t plane;  // floats from one bin to the next
+  ShrinkBlock block;
+};
+
+struct StepArguments {
+  const float *gradient, *a, *a_prev, *mask;  // mask may be null
+  float* next;
+  std::int64_t plane;
+  float step, alpha;
+  ShrinkBlock block;
+};
+
+using ShrinkPixels = double (*)(const ShrinkArguments&, std::int64_t, float*);
+using StepPixels = double (*)(const StepArguments&, std::int64_t, float*);
+ShrinkPixels shrink_kernel(Isa isa);
+StepPixels step_kernel(Isa isa);
+
+}  // namespace spotcore

@@ -1,0 +1,82 @@
+#include "bindings.hpp"
+
+#include "arrays.hpp"
+#include "spotcore/solvers.hpp"
+
+namespace spotcore::bindings {
+namespace {
+
+Momentum momentum_from(const std::string& name) {
+  if (name == "beck-teboulle") return Momentum::beck_teboulle;
+  if (name == "chambolle-dossal") return Momentum::chambolle_dossal;
+  throw py::value_error("momentum: expected 'beck-teboulle' or 'chambolle-dossal', got '" + name +
+                        "'");
+}
+
+py::array_t<double> to_array(const std::vector<double>& values) {
+  return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+py::dict run_fista(Operations& ops, const py::object& image_object, const py::object& w_object,
+                   const py::object& mask_object, const py::object& xi_object, double lam,
+                   double step, double tol, double gap_tol, std::int64_t max_iter,
+                   const std::string& momentum, double momentum_a, const py::object& initial,
+                   const py::object& callback) {
+  const auto image = strict(image_object, "image", 2);
+  const auto xi = strict(xi_object, "xi", 1);
+  const OptionalImage w(w_object, "w"), mask(mask_object, "mask");
+  auto a = new_stack(ops.bins(), ops.height(), ops.width());
+  if (initial.is_none()) {
+    std::fill_n(a.mutable_data(), a.size(), 0.0F);
+  } else {
+    const auto start = strict(initial, "initial", 3);
+    if (start.shape(0) != a.shape(0) || start.shape(1) != a.shape(1) ||
+        start.shape(2) != a.shape(2)) {
+      throw py::value_error("initial: expected shape " + describe(a) + ", got " + describe(start));
+    }
+    std::copy_n(start.data(), start.size(), a.mutable_data());
+  }
+
+  const Problem problem{image_view(image), w.view(), mask.view(), vector_span(xi), lam};
+  FistaOptions options;
+  options.max_iter = max_iter;
+  options.step = step;
+  options.tol = tol;
+  options.gap_tol = gap_tol;
+  options.momentum = momentum_from(momentum);
+  options.momentum_a = momentum_a;
+  if (!callback.is_none()) {
+    options.refresh_gap = true;
+    options.progress = [&](const Progress& progress) {
+      const py::gil_scoped_acquire acquire;
+      return callback(progress).cast<bool>();
+    };
+  }
+  const StackSpan out = stack_span(a);
+  const FistaResult result = without_gil([&] { return fista(ops, problem, options, out); });
+
+  using namespace py::literals;
+  return py::dict("a"_a = a, "iterations"_a = result.last.iteration,
+                  "data_term"_a = result.last.data_term, "penalty"_a = result.last.penalty,
+                  "gap"_a = result.last.gap,
+                  "stop_reason"_a = std::string(to_string(result.reason)),
+                  "data_terms"_a = to_array(result.data_terms),
+                  "penalties"_a = to_array(result.penalties));
+}
+
+}  // namespace
+
+void bind_solvers(py::module_& module) {
+  using namespace py::literals;
+  py::class_<Progress>(module, "Progress")
+      .def_readonly("iteration", &Progress::iteration)
+      .def_readonly("data_term", &Progress::data_term)
+      .def_readonly("penalty", &Progress::penalty)
+      .def_property_readonly("objective", &Progress::objective)
+      .def_readonly("gap", &Progress::gap);
+  module.def("fista", &run_fista, "observation"_a, "image"_a, "w"_a, "mask"_a, "xi"_a, "lam"_a,
+             "step"_a, "tol"_a, "gap_tol"_a, "max_iter"_a, "momentum"_a, "momentum_a"_a,
+             "initial"_a, "callback"_a);
+}
+
+}  // namespace spotcore::bindings

@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+_F32 = NDArray[np.float32]
+
+class Progress:
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def data_term(self) -> float: ...
+    @property
+    def penalty(self) -> float: ...
+    @property
+    def objective(self) -> float: ...
+    @property
+    def gap(self) -> float: ...
+
+class Observation:
+    def __init__(
+        self, factors: list[_F32], height: int, width: int, threads: int = 0, isa: str = "auto"
+    ) -> None: ...
+    def forward(self, a: _F32) -> _F32: ...
+    def adjoint(self, d: _F32) -> _F32: ...
+    def norm_squared(self, tol: float = 1e-6, max_iter: int = 1000) -> float: ...
+
+class _FistaResult(TypedDict):
+    a: _F32
+    iterations: int
+    data_term: float
+    penalty: float
+    gap: float
+    stop_reason: str
+    data_terms: NDArray[np.float64]
+    penalties: NDArray[np.float64]
+
+def isa_names() -> list[str]: ...
+def isa_default() -> str: ...
+def thread_default() -> int: ...
+def norm_squared_bound(factors: list[_F32]) -> float: ...
+def separable_conv(x: _F32, factors: list[_F32], threads: int = 0, isa: str = "auto") -> _F32: ...
+def group_shrink(x: _F32, gamma: float, xi: _F32, threads: int = 0, isa: str = "auto") -> _F32: ...
+def fista_step(
+    gradient: _F32,
+    a: _F32,
+    a_prev: _F32,
+    mask: _F32 | None,
+    step: float,
+    alpha: float,
+    gamma: float,
+    xi: _F32,
+    threads: int = 0,
+    isa: str = "auto",
+) -> tuple[_F32, float]: ...
+def local_maxima(score: _F32) -> tuple[NDArray[np.int64], _F32]: ...
+def fista(
+    observation: Observation,
+    image: _F32,
+    w: _F32 | None,
+    mask: _F32 | None,
+    xi: _F32,
+    lam: float,
+    step: float,
+    tol: float,
+    gap_tol: float,
+    max_iter: int,
+    momentum: str,
+    momentum_a: float,
+    initial: _F32 | None,
+    callback: Callable[[Progress], bool] | None,
+) -> _FistaResult: ...

@@ -1,0 +1,281 @@
+"""Inverse diffusion: find what the cells secreted from the image of a well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spotcore import _core
+from spotcore._arrays import (
+    as_count,
+    as_image,
+    as_number,
+    as_shaped_image,
+    as_stack,
+    as_vector,
+)
+from spotcore._backends import as_device
+from spotcore.observation import ObservationModel
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Result", "lambda_max", "solve"]
+
+_METHODS = ("auto", "fista")
+_MOMENTA = ("beck-teboulle", "chambolle-dossal")
+_DEFAULT_MAX_ITER = 10_000  # the papers' count
+# Squares of intensities are summed in float32 across bins; beyond this they could overflow.
+_LARGEST_INTENSITY = 1e12
+
+Callback = Callable[[_core.Progress], "bool | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Answer of `solve`.
+
+    Attributes
+    ----------
+    a : ndarray, shape [K, H, W], float32
+        Source density per sigma bin, in units of the image's intensity.
+    score : ndarray, shape [H, W], float32
+        Pseudo-likelihood of a cell: ``sqrt(sum_{k in aleph} a_k^2)`` (Part II, Section III).
+    data_term, penalty, objective : float
+        ``||w (A a - d)||^2``, ``lam sum ||xi a||_2`` and their sum, at `a`.
+    gap : float
+        Relative duality gap: the objective is within ``gap * objective`` of the optimum.
+    iterations : int
+    stop_reason : str
+        ``"tol"``, ``"gap_tol"``, ``"max_iter"`` or ``"cancelled"``.
+    history : ndarray, shape [iterations, 2]
+        Data term and penalty after each iteration.
+    model : ObservationModel
+    lam : float
+    xi : ndarray, shape [K]
+        Weights of the sigma bins; bins with 0 hold background and belong to no cell.
+    step : float
+        Step length that was used.
+    method : str
+        Solver that was used.
+    """
+
+    a: NDArray[np.float32] = field(repr=False)
+    score: NDArray[np.float32] = field(repr=False)
+    data_term: float
+    penalty: float
+    gap: float
+    iterations: int
+    stop_reason: str
+    history: NDArray[np.float64] = field(repr=False)
+    model: ObservationModel
+    lam: float
+    xi: NDArray[np.float32]
+    step: float
+    method: str
+
+    @property
+    def objective(self) -> float:
+        """``data_term + penalty``."""
+        return self.data_term + self.penalty
+
+
+def solve(
+    image: ArrayLike,
+    model: ObservationModel,
+    lam: float = 0.5,
+    method: str = "auto",
+    *,
+    max_iter: int | None = None,
+    tol: float = 1e-4,
+    gap_tol: float | None = None,
+    step: float | None = None,
+    momentum: str = "beck-teboulle",
+    momentum_a: float = 3.0,
+    w: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    xi: ArrayLike | None = None,
+    initial: ArrayLike | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    callback: Callback | None = None,
+) -> Result:
+    r"""Recover the source density of a well by non-negative group-sparse inverse diffusion.
+
+    Solves, over ``a >= 0`` that vanishes where ``mask`` is 0,
+
+    .. math:: \min_a \|w (A a - d)\|^2 + \lambda \sum_{m,n} \|\xi a_{m,n,:}\|_2 .
+
+    Parameters
+    ----------
+    image : array_like, shape [H, W]
+        Observed image ``d``, spots bright. The papers' scale is [0, 255]; `lam` is on that scale.
+    model : ObservationModel
+        Kernels of the sigma bins.
+    lam : float
+        Weight of the group sparsity, >= 0.
+    method : {"auto", "fista"}
+        Solver; ``"auto"`` takes the fastest there is. ``"fista"`` is Algorithm 3 of Part II.
+    max_iter : int, optional
+        Iteration limit, 10 000 by default.
+    tol : float
+        Stop when ten iterations change the objective by less than this share of it; 0 never does.
+    gap_tol : float, optional
+        Stop when the relative duality gap falls to this value.
+    step : float, optional
+        Step length ``eta``. The default is safe: ``1 / (||A||^2 max w^2)``.
+    momentum : {"beck-teboulle", "chambolle-dossal"}
+        Sequence ``t(i)`` of the acceleration.
+    momentum_a : float
+        Parameter ``a > 2`` of the Chambolle-Dossal sequence.
+    w : array_like, shape [H, W], optional
+        Weight of each pixel, >= 0; 0 leaves a pixel out (outside the well, saturated).
+    mask : array_like, shape [H, W], optional
+        1 (or True) where cells can lie, 0 elsewhere.
+    xi : array_like, shape [K], optional
+        Weight of each sigma bin in the group sparsity, >= 0. Bins with 0 are outside aleph: they
+        are only non-negative, as befits a smooth background.
+    initial : array_like, shape [K, H, W], optional
+        Warm start; clipped at 0 and masked.
+    threads : int, optional
+        Threads to use; one per processor by default. The answer does not depend on it.
+    device : {"cpu"}
+        Where to compute.
+    callback : callable, optional
+        Called after every iteration with an object with ``iteration``, ``objective``,
+        ``data_term``, ``penalty`` and ``gap`` (refreshed every ten iterations). Cancels the
+        solve by returning True; what was reached is returned.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        If a shape or value is not what is expected.
+    TypeError
+        If an argument has the wrong type.
+
+    References
+    ----------
+    del Aguila Pla and Jalden, "Cell detection by functional inverse diffusion and non-negative
+    group sparsity, Part II", IEEE TSP 66(20), 2018: equation (6), Theorems 1 and 2, Algorithm 3.
+    """
+    d = as_image(image, "image")
+    if np.abs(d).max() > _LARGEST_INTENSITY:
+        raise ValueError(f"image: expected intensities up to {_LARGEST_INTENSITY:g}")
+    if not isinstance(model, ObservationModel):
+        raise TypeError(f"model: expected an ObservationModel, got {type(model).__name__}")
+    _check_choice(method, "method", _METHODS)
+    _check_choice(momentum, "momentum", _MOMENTA)
+    as_device(device)
+    lam = as_number(lam, "lam", minimum=0.0)
+    momentum_a = as_number(momentum_a, "momentum_a", minimum=2.0, strict=True)
+    weights = None if w is None else as_weights(w, d.shape)
+    allowed = None if mask is None else as_mask(mask, d.shape)
+    bin_weights = as_bin_weights(xi, model.n_bins)
+    start = None
+    if initial is not None:
+        start = as_stack(initial, "initial", model.n_bins)
+        if start.shape[1:] != d.shape:
+            raise ValueError(
+                f"initial: expected shape {(model.n_bins, *d.shape)}, got {start.shape}"
+            )
+    if step is None:
+        largest = 1.0 if weights is None else float(weights.max())
+        step = model.safe_step(d.shape, threads=threads) / largest**2
+    found = _core.fista(
+        model.plan(d.shape, threads),
+        image=d,
+        w=weights,
+        mask=allowed,
+        xi=bin_weights,
+        lam=lam,
+        step=as_number(step, "step", minimum=0.0, strict=True),
+        tol=as_number(tol, "tol", minimum=0.0),
+        gap_tol=0.0 if gap_tol is None else as_number(gap_tol, "gap_tol", minimum=0.0),
+        max_iter=_DEFAULT_MAX_ITER if max_iter is None else as_count(max_iter, "max_iter"),
+        momentum=momentum,
+        momentum_a=momentum_a,
+        initial=start,
+        callback=None if callback is None else _cancelling(callback),
+    )
+    a: NDArray[np.float32] = found["a"]
+    return Result(
+        a=a,
+        score=np.sqrt(np.einsum("khw,khw->hw", a[bin_weights > 0], a[bin_weights > 0])),
+        data_term=found["data_term"],
+        penalty=found["penalty"],
+        gap=found["gap"],
+        iterations=found["iterations"],
+        stop_reason=found["stop_reason"],
+        history=np.stack([found["data_terms"], found["penalties"]], axis=1),
+        model=model,
+        lam=lam,
+        xi=bin_weights,
+        step=step,
+        method="fista",
+    )
+
+
+def lambda_max(
+    image: ArrayLike,
+    model: ObservationModel,
+    *,
+    w: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+) -> float:
+    """Smallest `lam` for which the answer of `solve` is ``a = 0`` (with every ``xi`` 1).
+
+    ``max over pixels of || [2 A* (w^2 d)]_+ ||_2``.
+    """
+    d = as_image(image, "image")
+    if w is not None:
+        d = as_weights(w, d.shape) ** 2 * d
+    correlation = np.clip(2.0 * model.adjoint(d), 0.0, None)
+    norms = np.sqrt(np.einsum("khw,khw->hw", correlation, correlation))
+    if mask is not None:
+        norms = norms * as_mask(mask, d.shape)
+    return float(norms.max())
+
+
+def as_weights(w: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Convert pixel weights: finite, >= 0, not all zero."""
+    weights = as_shaped_image(w, "w", shape)
+    if weights.min() < 0 or weights.max() == 0:
+        raise ValueError(
+            f"w: expected weights >= 0, not all 0; got {weights.min():g} to {weights.max():g}"
+        )
+    return weights
+
+
+def as_mask(mask: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Convert a mask of 0 and 1 (or booleans)."""
+    allowed = as_shaped_image(mask, "mask", shape)
+    if not np.isin(allowed, (0.0, 1.0)).all():
+        raise ValueError("mask: expected only 0 and 1 (or booleans)")
+    return allowed
+
+
+def as_bin_weights(xi: ArrayLike | None, n_bins: int) -> NDArray[np.float32]:
+    """Convert weights of the sigma bins: finite, >= 0; all ones by default."""
+    if xi is None:
+        return np.ones(n_bins, np.float32)
+    weights: NDArray[np.float32] = as_vector(xi, "xi", n_bins)
+    if weights.min() < 0:
+        raise ValueError(f"xi: expected weights >= 0, got {weights.min():g}")
+    return weights
+
+
+def _check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def _cancelling(callback: Callback) -> Callable[[_core.Progress], bool]:
+    """Let callbacks that return nothing go on."""
+    return lambda progress: bool(callback(progress))
