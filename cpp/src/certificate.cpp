@@ -58,8 +58,7 @@ void Certificate::update(ImageView Aa, StackSpan workspace) {
       nu.data[p] -= static_cast<float>(rho) * h_image_[static_cast<std::size_t>(p)];
     }
   }
-  const double norm =
-      ops_.dual_norm(v, q, static_cast<float>(rho), problem_.mask, problem_.xi);
+  const double norm = ops_.dual_norm(v, q, static_cast<float>(rho), problem_.mask, problem_.xi);
   const double linear = dot(nu.data, problem_.image.data, pixels);
   double quadratic = 0;  // ||nu / w||^2 / 4
   for (std::int64_t p = 0; p < pixels; ++p) {

@@ -93,7 +93,8 @@ inline void column_conv(std::span<const ColumnSource> sources, std::int64_t rows
       }
     } else {
       for (std::int64_t c = 0; c < columns; ++c) {
-        for (std::int64_t i = 0; i < valid; ++i) out[c * out_pitch + row + i] = tile[i * kStrip + c];
+        for (std::int64_t i = 0; i < valid; ++i)
+          out[c * out_pitch + row + i] = tile[i * kStrip + c];
       }
     }
   }

@@ -104,7 +104,8 @@ double sum_blocks(ThreadPool& pool, std::int64_t pixels, std::span<double> parti
     const std::int64_t last = std::min(blocks, (task + 1) * kBlocksPerTask);
     for (std::int64_t b = task * kBlocksPerTask; b < last; ++b) {
       const std::int64_t p0 = b * kShrinkPixels;
-      partial[static_cast<std::size_t>(b)] = block(p0, std::min(kShrinkPixels, pixels - p0), worker);
+      partial[static_cast<std::size_t>(b)] =
+          block(p0, std::min(kShrinkPixels, pixels - p0), worker);
     }
   });
   double sum = 0;

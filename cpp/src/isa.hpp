@@ -21,8 +21,8 @@ Isa isa_from_name(const std::string& name);
 #if defined(__x86_64__) && defined(__GNUC__)
 #define SPOTCORE_X86_TARGETS 1
 // Picks the function of the right namespace: SPOTCORE_FOR_ISA(isa, name) is a function pointer.
-#define SPOTCORE_FOR_ISA(isa, name)            \
-  ((isa) == ::spotcore::Isa::v4   ? &v4::name  \
+#define SPOTCORE_FOR_ISA(isa, name)           \
+  ((isa) == ::spotcore::Isa::v4   ? &v4::name \
    : (isa) == ::spotcore::Isa::v3 ? &v3::name \
                                   : &baseline::name)
 #else

@@ -12,7 +12,9 @@
 namespace spotcore {
 namespace {
 
-bool blocked(ImageView mask, std::int64_t p) { return mask.data != nullptr && mask.data[p] == 0.0F; }
+bool blocked(ImageView mask, std::int64_t p) {
+  return mask.data != nullptr && mask.data[p] == 0.0F;
+}
 
 class CpuOperations final : public Operations {
  public:
@@ -74,9 +76,8 @@ class CpuOperations final : public Operations {
     check(next, bins(), "next");
     check_shrinkage(shrinkage, bins());
     const StepPixels kernel = step_kernel(isa_);
-    StepArguments args{gradient.data, a.data,     a_prev.data, mask.data,
-                       next.data,     a.pixels(), step,        alpha,
-                       block_of(shrinkage)};
+    StepArguments args{gradient.data, a.data, a_prev.data, mask.data,          next.data,
+                       a.pixels(),    step,   alpha,       block_of(shrinkage)};
     return sum_blocks(pool_, a.pixels(), partial_,
                       [&, args](std::int64_t p0, std::int64_t pixels, int worker) {
                         StepArguments mine = args;

@@ -45,8 +45,8 @@ SeparablePlan::SeparablePlan(const SeparableKernels& kernels, std::int64_t heigh
     : height_(height), width_(width), column_(column_kernel(isa)), pool_(pool) {
   check_kernels(kernels);
   if (height < 1 || width < 1) {
-    throw std::invalid_argument("image size: expected at least 1x1, got " +
-                                std::to_string(height) + "x" + std::to_string(width));
+    throw std::invalid_argument("image size: expected at least 1x1, got " + std::to_string(height) +
+                                "x" + std::to_string(width));
   }
   const std::int64_t strip = column_.layout.width;
   const std::int64_t padding = column_.layout.tile_rows - 1;

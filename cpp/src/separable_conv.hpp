@@ -41,13 +41,13 @@ class SeparablePlan {
   std::int64_t height_, width_;
   ColumnKernel column_;
   ThreadPool& pool_;
-  std::vector<Kernel> kernels_;          // [K]
-  std::vector<std::size_t> costliest_;   // bins by falling cost: the longest tasks start first
-  std::vector<AlignedBuffer> taps_;      // [factors], padded for the tiles
-  std::int64_t row_strips_;              // strips of rows, ceil(H / strip width)
-  AlignedBuffer strips_;                 // [factors][row_strips][W][strip width]
-  std::vector<ColumnSource> sources_;    // [row_strips][factors], pointing into strips_
-  std::vector<AlignedBuffer> packed_;    // [workers][H][strip width]
+  std::vector<Kernel> kernels_;         // [K]
+  std::vector<std::size_t> costliest_;  // bins by falling cost: the longest tasks start first
+  std::vector<AlignedBuffer> taps_;     // [factors], padded for the tiles
+  std::int64_t row_strips_;             // strips of rows, ceil(H / strip width)
+  AlignedBuffer strips_;                // [factors][row_strips][W][strip width]
+  std::vector<ColumnSource> sources_;   // [row_strips][factors], pointing into strips_
+  std::vector<AlignedBuffer> packed_;   // [workers][H][strip width]
 };
 
 }  // namespace spotcore

@@ -33,8 +33,8 @@ inline py::array_t<float> strict(const py::handle& object, const char* name, py:
                          describe(array));
   }
   if (array.ndim() != ndim) {
-    throw py::value_error(std::string(name) + ": expected " + std::to_string(ndim) +
-                          " axes, got " + describe(array));
+    throw py::value_error(std::string(name) + ": expected " + std::to_string(ndim) + " axes, got " +
+                          describe(array));
   }
   return py::reinterpret_borrow<py::array_t<float>>(object);
 }

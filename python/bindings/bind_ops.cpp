@@ -16,8 +16,8 @@ std::unique_ptr<Operations> pixelwise_plan(const py::array_t<float>& x, int thre
 py::array_t<float> separable_conv(const py::object& x_object, const py::list& factors, int threads,
                                   const std::string& isa) {
   const auto x = strict(x_object, "x", 3);
-  const auto ops = make_cpu_operations(kernels_from(factors), x.shape(1), x.shape(2),
-                                       execution(threads, isa));
+  const auto ops =
+      make_cpu_operations(kernels_from(factors), x.shape(1), x.shape(2), execution(threads, isa));
   auto y = new_stack(x.shape(0), x.shape(1), x.shape(2));
   const StackView in = stack_view(x);
   const StackSpan out = stack_span(y);
@@ -25,8 +25,8 @@ py::array_t<float> separable_conv(const py::object& x_object, const py::list& fa
   return y;
 }
 
-py::array_t<float> group_shrink(const py::object& x_object, float gamma, const py::object& xi_object,
-                                int threads, const std::string& isa) {
+py::array_t<float> group_shrink(const py::object& x_object, float gamma,
+                                const py::object& xi_object, int threads, const std::string& isa) {
   const auto x = strict(x_object, "x", 3);
   const auto xi = strict(xi_object, "xi", 1);
   const auto ops = pixelwise_plan(x, threads, isa);
@@ -124,9 +124,8 @@ void bind_ops(py::module_& module) {
             return without_gil([&] { return norm_squared(ops, tol, max_iter); });
           },
           "tol"_a = 1e-6, "max_iter"_a = 1000);
-  module.def("norm_squared_bound", [](const py::list& factors) {
-    return norm_squared_bound(kernels_from(factors));
-  });
+  module.def("norm_squared_bound",
+             [](const py::list& factors) { return norm_squared_bound(kernels_from(factors)); });
 }
 
 }  // namespace spotcore::bindings

@@ -56,12 +56,11 @@ py::dict run_fista(Operations& ops, const py::object& image_object, const py::ob
   const FistaResult result = without_gil([&] { return fista(ops, problem, options, out); });
 
   using namespace py::literals;
-  return py::dict("a"_a = a, "iterations"_a = result.last.iteration,
-                  "data_term"_a = result.last.data_term, "penalty"_a = result.last.penalty,
-                  "gap"_a = result.last.gap,
-                  "stop_reason"_a = std::string(to_string(result.reason)),
-                  "data_terms"_a = to_array(result.data_terms),
-                  "penalties"_a = to_array(result.penalties));
+  return py::dict(
+      "a"_a = a, "iterations"_a = result.last.iteration, "data_term"_a = result.last.data_term,
+      "penalty"_a = result.last.penalty, "gap"_a = result.last.gap,
+      "stop_reason"_a = std::string(to_string(result.reason)),
+      "data_terms"_a = to_array(result.data_terms), "penalties"_a = to_array(result.penalties));
 }
 
 }  // namespace

@@ -71,7 +71,8 @@ class Operations {
   // One proximal gradient step from the extrapolated point, in one pass over memory:
   //   b = a + alpha (a - a_prev)
   //   next = group_shrink(b - step mask gradient)
-  // Returns sum_pixels ||xi next||_2. `mask` may be empty (all ones), `next` may be a_prev's memory.
+  // Returns sum_pixels ||xi next||_2. `mask` may be empty (all ones), `next` may be a_prev's
+  // memory.
   virtual double fista_step(StackView gradient, StackView a, StackView a_prev, ImageView mask,
                             float step, float alpha, const Shrinkage& shrinkage,
                             StackSpan next) = 0;
@@ -95,7 +96,6 @@ std::unique_ptr<Operations> make_cpu_operations(const SeparableKernels& kernels,
                                                 std::int64_t height, std::int64_t width,
                                                 Execution execution = {});
 
-
 // A local maximum of a score map.
 struct Maximum {
   std::int64_t y = 0;
@@ -104,7 +104,8 @@ struct Maximum {
 };
 
 // 8-connected regional maxima with a value > 0: a connected set of equal pixels without a higher
-// neighbour, given by its first pixel in raster order. Sorted by falling value, ties in raster order.
+// neighbour, given by its first pixel in raster order. Sorted by falling value, ties in raster
+// order.
 std::vector<Maximum> local_maxima(ImageView score);
 
 }  // namespace spotcore

@@ -74,10 +74,10 @@ class Certificate {
  private:
   Operations& ops_;
   Problem problem_;
-  std::vector<float> nu_;            // [H, W]
-  std::vector<float> h_image_;       // w^2, [H, W]
-  std::vector<float> q_;             // A* w^2, [K, H, W]; empty if every bin lies in aleph
-  double bound_ = 0;                 // nu = 0 is always feasible, and the objective is >= 0
+  std::vector<float> nu_;       // [H, W]
+  std::vector<float> h_image_;  // w^2, [H, W]
+  std::vector<float> q_;        // A* w^2, [K, H, W]; empty if every bin lies in aleph
+  double bound_ = 0;            // nu = 0 is always feasible, and the objective is >= 0
 };
 
 }  // namespace spotcore
