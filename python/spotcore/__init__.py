@@ -7,15 +7,28 @@ from __future__ import annotations
 
 from importlib.metadata import version as _version
 
+from spotcore.detections import Cells, detect, local_maxima
+from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
 from spotcore.observation import ObservationModel
+from spotcore.simulate import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
 
 __version__ = _version("spotcore")
 
 __all__ = [
+    "BestF1",
+    "Cells",
+    "Match",
     "ObservationModel",
     "Result",
+    "Simulation",
     "__version__",
+    "best_f1",
+    "detect",
+    "f1_at",
     "lambda_max",
+    "local_maxima",
+    "match",
+    "simulate",
     "solve",
 ]

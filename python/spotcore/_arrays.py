@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+# Kernels reach 3 sigma: wider ones than this would take gigabytes before anyone could use them.
+LARGEST_SIGMA = 10_000.0
 
 
 def as_real(
@@ -86,11 +90,13 @@ def as_points(x: ArrayLike, name: str) -> NDArray[np.float64]:
 
 def as_sigma_limits(x: ArrayLike, name: str = "sigma_limits") -> NDArray[np.float64]:
     """Convert to increasing limits of sigma bins [K + 1], in pixels, the first one >= 0."""
-    limits = as_vector(x, name, dtype=np.float64)
+    limits: NDArray[np.float64] = as_vector(x, name, dtype=np.float64)
     if len(limits) < 2 or limits[0] < 0 or not (np.diff(limits) > 0).all():
         raise ValueError(
             f"{name}: expected at least two increasing limits >= 0, got {limits.tolist()}"
         )
+    if limits[-1] > LARGEST_SIGMA:
+        raise ValueError(f"{name}: expected limits up to {LARGEST_SIGMA:g}, got {limits[-1]:g}")
     return limits
 
 
@@ -114,3 +120,12 @@ def as_count(x: Any, name: str, *, minimum: int = 0) -> int:
     if value < minimum:
         raise ValueError(f"{name}: expected an integer >= {minimum}, got {value}")
     return value
+
+
+def as_shape(shape: Any, name: str = "shape") -> tuple[int, int]:
+    """Convert to (H, W), both at least 1."""
+    if not isinstance(shape, Sequence) or isinstance(shape, (str, bytes)):
+        raise TypeError(f"{name}: expected (H, W), got {shape!r}")
+    if len(shape) != 2:
+        raise ValueError(f"{name}: expected (H, W), got {shape!r}")
+    return as_count(shape[0], name, minimum=1), as_count(shape[1], name, minimum=1)

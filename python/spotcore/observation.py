@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from spotcore import _core
-from spotcore._arrays import as_count, as_image, as_real, as_sigma_limits, as_stack
+from spotcore._arrays import as_image, as_real, as_shape, as_sigma_limits, as_stack
 from spotcore._backends import as_threads
 from spotcore.kernels import separable_factors
 
@@ -156,10 +156,3 @@ class ObservationModel:
         """
         norm = min(self._norm_squared_bound, 1.01 * self.norm_squared(shape, threads=threads))
         return 1.0 / norm if norm > 0 else 1.0
-
-
-def as_shape(shape: tuple[int, int], name: str = "shape") -> tuple[int, int]:
-    """Convert to (H, W), both at least 1."""
-    if len(shape) != 2:
-        raise ValueError(f"{name}: expected (H, W), got {shape!r}")
-    return as_count(shape[0], name, minimum=1), as_count(shape[1], name, minimum=1)

@@ -1,0 +1,70 @@
+# Every target sets up what it needs in .venv on its first run. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Relative commands of cmake presets (ninja) come from the venv too.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
+
+.PHONY: help demo test lint format sanitize native install-check bench reproduce clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(READY) ## simulate a well, detect its cells, score them, write pictures to out/demo
+	$(BIN)/spotcore demo -o out/demo
+
+test: $(READY) ## all tests: Python, native, with warnings as errors
+	$(MAKE) native
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## formatting, ruff, mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+
+format: $(READY) ## rewrite files in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+native: $(READY) ## native tests, warnings are errors
+	cmake --preset dev
+	cmake --build --preset dev
+	ctest --preset dev
+
+sanitize: $(READY) ## native tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	cmake --preset sanitize
+	cmake --build --preset sanitize
+	ctest --preset sanitize
+
+install-check: ## install into a bare venv as a stranger would, and use it there
+	rm -rf build/install-check && mkdir -p build/install-check
+	$(PYTHON) -m venv build/install-check/venv
+	build/install-check/venv/bin/pip install --quiet .
+	cd build/install-check && venv/bin/python ../../tests/consume/check_install.py
+
+bench: $(READY) ## timings of ours and of the peers, in one run, as a table
+	cmake --preset bench
+	cmake --build --preset bench
+	$(BIN)/python -m pytest bench --benchmark-only --benchmark-json=build/bench.json -q
+	$(BIN)/python bench/report.py build/bench.json
+
+reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA against the published trace
+	$(BIN)/python bench/reproduce_fista.py
+
+clean: ## remove everything that was built, the venv too
+	rm -rf build out $(VENV)
+
+# An editable install that rebuilds the core when its sources change. That needs the build tools in
+# the venv and no isolated build environment.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("spotcore needs Python >= 3.11, $(PYTHON) is %d.%d; try make PYTHON=..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "scikit-build-core>=0.11" "pybind11>=3.0,<4" "cmake>=3.24" ninja
+	$(BIN)/pip install --quiet --no-build-isolation --editable ".[test,lint]" \
+	  -C editable.rebuild=true -C editable.verbose=false -C build-dir=build/editable \
+	  -C cmake.define.SPOTCORE_WERROR=ON
+	@touch $@
