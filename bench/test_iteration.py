@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import PART2_LIMITS
-from peers import ScipyFftFista
 
 import spotcore as sc
+from conftest import PART2_LIMITS
+from peers import ScipyFftFista
 from spotcore.kernels import gaussian_kernels
 
 ITERATIONS = 20
@@ -56,9 +56,7 @@ def test_scipy_fft(benchmark, image, threads) -> None:
     peer = ScipyFftFista(image, gaussian_kernels(PART2_LIMITS), workers=threads)
     assert peer.padded == (720, 720)
     benchmark.extra_info.update(program="scipy.fft, float32", threads=threads, per=ITERATIONS)
-    a = benchmark.pedantic(
-        peer.solve, (LAM, STEP, ITERATIONS), rounds=5, warmup_rounds=1
-    )
+    a = benchmark.pedantic(peer.solve, (LAM, STEP, ITERATIONS), rounds=5, warmup_rounds=1)
     # The peer computes the same thing: exact kernels against 1e-6 of them.
     model = sc.ObservationModel.gaussian(PART2_LIMITS)
     ours = sc.solve(image, model, lam=LAM, step=STEP, tol=0, max_iter=ITERATIONS)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from spotcore import reference
 
 Array = NDArray[np.float64]
@@ -58,9 +59,9 @@ def shrink_bound(x: Array) -> Array:
     Theorem 2: the norm r is off by (K/2 + 2) u r, hence ``r − γ`` by (K/2 + 3) u r, and each
     output, at most ``(r − γ) x / r``, by (K/2 + 6) u x.
     Theorem 1: let N be off by δ relative at the t that is taken for the root. With
-    ``q = t/(ξ² + t)``, ``y = x q`` moves by ``δ x q (1 − q) Σ x²q(1 − q) / Σ x²q²(1 − q)``, which by
-    Cauchy and Schwarz is at most ``δ ‖x‖₂``; δ is the rounding of N and of γ, (K/2 + 4) u, and the
-    products that follow add 4 u.
+    ``q = t/(ξ² + t)``, ``y = x q`` moves by ``δ x q(1 − q) Σ x²q(1 − q) / Σ x²q²(1 − q)``, which
+    by Cauchy and Schwarz is at most ``δ ‖x‖₂``; δ is the rounding of N and of γ, (K/2 + 4) u, and
+    the products that follow add 4 u.
     Both are below (K/2 + 10) u ‖[x]₊‖₂. Squares underflow below the root of TINY.
     """
     bins = x.shape[0]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
 import oracles
 import spotcore as sc
 from cases import single

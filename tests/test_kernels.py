@@ -114,5 +114,5 @@ def test_bad_limits_are_named(limits: list[float], what: str) -> None:
 
 
 def test_bad_rank_is_named() -> None:
-    with pytest.raises(ValueError, match="rank: expected a positive integer"):
+    with pytest.raises(ValueError, match="rank: expected an integer >= 1, got 0"):
         separable_factors(PART2_LIMITS, 0)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import oracles
 import pytest
+
+import oracles
 import spotcore as sc
 from cases import PART2_SIGMA_LIMITS, single
 from single_precision import gamma_n

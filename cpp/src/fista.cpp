@@ -148,6 +148,12 @@ FistaResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
     ++now.iteration;
     now.data_term = ops.data_term(image_view(Aa), problem.image, problem.w);
     now.penalty = problem.lambda * norms;
+    if (!std::isfinite(now.objective())) {
+      throw std::overflow_error(
+          "the iteration left the range of float32: the step is too long, or the image, the "
+          "weights "
+          "or the kernels are too large");
+    }
     result.data_terms.push_back(now.data_term);
     result.penalties.push_back(now.penalty);
 

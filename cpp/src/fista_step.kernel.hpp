@@ -18,7 +18,7 @@ inline double step_pixels(const StepArguments& args, std::int64_t p0, float* blo
     for (std::int64_t p = 0; p < n; ++p) {
       const float b = a[p] + alpha * (a[p] - a_prev[p]);
       const float moved = b - step[p] * gradient[p];
-      out[p] = moved > 0.0F ? moved : 0.0F;
+      out[p] = moved < 0.0F ? 0.0F : moved;  // keeps NaN, which ends the solve
     }
   }
   const double sum = shrink_block(block_memory, args.block);

@@ -56,7 +56,7 @@ inline double shrink_pixels(const ShrinkArguments& args, std::int64_t p0, float*
   for (std::int64_t k = 0; k < bins; ++k) {
     const float* __restrict in = args.x + k * args.plane + p0;
     float* __restrict out = block_memory + k * kShrinkPixels;
-    for (std::int64_t p = 0; p < n; ++p) out[p] = in[p] > 0.0F ? in[p] : 0.0F;
+    for (std::int64_t p = 0; p < n; ++p) out[p] = in[p] < 0.0F ? 0.0F : in[p];  // keeps NaN
   }
   const double sum = shrink_block(block_memory, args.block);
   for (std::int64_t k = 0; k < bins; ++k) {

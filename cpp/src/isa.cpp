@@ -31,7 +31,7 @@ bool has_v3() {
 bool always() { return true; }
 
 constexpr Target kTargets[] = {
-    // best first
+// best first
 #if SPOTCORE_X86_TARGETS
     {"v4", Isa::v4, has_v4},
     {"v3", Isa::v3, has_v3},

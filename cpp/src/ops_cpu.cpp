@@ -74,6 +74,7 @@ class CpuOperations final : public Operations {
     check(a, bins(), "a");
     check(a_prev, bins(), "a_prev");
     check(next, bins(), "next");
+    if (mask.data != nullptr) check(stack_of_one(mask), 1, "mask");
     check_shrinkage(shrinkage, bins());
     const StepPixels kernel = step_kernel(isa_);
     StepArguments args{gradient.data, a.data, a_prev.data, mask.data,          next.data,

@@ -14,10 +14,11 @@ constexpr std::int64_t kRowsPerTask = 128;  // of filter_rows: enough tasks for 
 }  // namespace
 
 void check_kernels(const SeparableKernels& kernels) {
-  if (kernels.empty()) throw std::invalid_argument("kernels: expected at least one, got none");
+  if (kernels.empty())
+    throw std::invalid_argument("factors: expected at least one kernel, got none");
   for (std::size_t k = 0; k < kernels.size(); ++k) {
     const SeparableKernel& kernel = kernels[k];
-    const std::string name = "kernels[" + std::to_string(k) + "]: ";
+    const std::string name = "factors[" + std::to_string(k) + "]: ";
     if (kernel.rank < 1 || kernel.length < 1 || kernel.length % 2 == 0 ||
         kernel.taps.size() != static_cast<std::size_t>(kernel.rank * kernel.length)) {
       throw std::invalid_argument(name + "expected factors [rank >= 1, odd length], got [" +

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 
@@ -102,23 +102,25 @@ def as_sigma_limits(x: ArrayLike, name: str = "sigma_limits") -> NDArray[np.floa
 
 def as_number(x: object, name: str, *, minimum: float = -math.inf, strict: bool = False) -> float:
     """Convert to a finite float that is at least (or, if strict, above) `minimum`."""
-    if isinstance(x, (str, bytes, complex)) or np.ndim(x) != 0:  # type: ignore[arg-type]
+    if not isinstance(x, (SupportsFloat, SupportsIndex)) or np.ndim(x) != 0:  # type: ignore[arg-type]
         raise TypeError(f"{name}: expected a number, got {x!r}")
-    value = float(x)  # type: ignore[arg-type]
+    value = float(x)
     if not math.isfinite(value) or value < minimum or (strict and value == minimum):
         bound = "" if minimum == -math.inf else f" {'>' if strict else '>='} {minimum:g}"
         raise ValueError(f"{name}: expected a finite number{bound}, got {x!r}")
     return value
 
 
-def as_count(x: Any, name: str, *, minimum: int = 0) -> int:
-    """Convert to an int of at least `minimum`; floats are refused."""
+def as_count(x: Any, name: str, *, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
+    """Convert to an int from `minimum` to `maximum`; floats are refused."""
     try:
         value = operator.index(x)
     except TypeError:
         raise TypeError(f"{name}: expected an integer, got {x!r}") from None
     if value < minimum:
         raise ValueError(f"{name}: expected an integer >= {minimum}, got {value}")
+    if value > maximum:
+        raise ValueError(f"{name}: expected an integer <= {maximum}, got {value}")
     return value
 
 

@@ -6,11 +6,12 @@ from spotcore import _core
 from spotcore._arrays import as_count
 
 DEVICES = ("cpu",)
+_MOST_THREADS = 1024
 
 
 def as_threads(threads: int | None) -> int:
     """Convert to the core's convention: 0 stands for one thread per processor."""
-    return 0 if threads is None else as_count(threads, "threads", minimum=1)
+    return 0 if threads is None else as_count(threads, "threads", minimum=1, maximum=_MOST_THREADS)
 
 
 def as_device(device: str) -> str:

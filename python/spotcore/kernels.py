@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spotcore._arrays import as_sigma_limits
+from spotcore._arrays import as_count, as_sigma_limits
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -112,8 +112,8 @@ def separable_factors(
     list of ndarray, shape [R_k, L_k]
         Symmetric factors, largest first; truncation is optimal (Eckart-Young).
     """
-    if rank is not None and rank < 1:
-        raise ValueError(f"rank: expected a positive integer or None, got {rank!r}")
+    if rank is not None:
+        rank = as_count(rank, "rank", minimum=1)
     factors = []
     for columns in _quadrature_columns(sigma_limits):
         vectors, singular, _ = np.linalg.svd(columns, full_matrices=False)

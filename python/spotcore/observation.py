@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from spotcore import _core
-from spotcore._arrays import as_image, as_real, as_shape, as_sigma_limits, as_stack
+from spotcore._arrays import as_image, as_number, as_real, as_shape, as_sigma_limits, as_stack
 from spotcore._backends import as_threads
 from spotcore.kernels import separable_factors
 
@@ -61,7 +61,7 @@ class ObservationModel:
             )
         # Also checks the factors: odd lengths, symmetric, not all zero.
         self._norm_squared_bound: float = _core.norm_squared_bound(list(self.factors))
-        self._norm_squared: dict[tuple[int, int], float] = {}
+        self._safe_steps: dict[tuple[int, int], float] = {}
 
     @classmethod
     def gaussian(cls, sigma_limits: ArrayLike, rank: int | None = None) -> Self:
@@ -137,22 +137,33 @@ class ObservationModel:
         image = as_image(d, "d")
         return self.plan(image.shape, threads).adjoint(image)
 
-    def norm_squared(self, shape: tuple[int, int], *, threads: int | None = None) -> float:
+    def norm_squared(
+        self, shape: tuple[int, int], *, tol: float = 1e-6, threads: int | None = None
+    ) -> float:
         """Squared operator norm ``||A||^2`` on images of a shape, by power iteration.
 
-        The estimate rises to the norm from below and is within about 0.1 %; it is computed once
-        per shape.
+        Parameters
+        ----------
+        shape : tuple of int
+            Image size (H, W).
+        tol : float
+            Stop when an iteration changes the estimate by less than this share of it. The estimate
+            rises to the norm from below, and is then off by about five times as much.
+        threads : int, optional
+            Threads to use; the default is one per processor.
         """
-        key = as_shape(shape)
-        if key not in self._norm_squared:
-            self._norm_squared[key] = self.plan(key, threads).norm_squared(tol=1e-6, max_iter=200)
-        return self._norm_squared[key]
+        plan = self.plan(as_shape(shape), threads)
+        return plan.norm_squared(tol=as_number(tol, "tol", minimum=0.0))
 
     def safe_step(self, shape: tuple[int, int], *, threads: int | None = None) -> float:
         """Step ``eta <= 1 / ||A||^2`` of a proximal gradient method with weights ``w <= 1``.
 
         From the smaller of Young's bound ``sum_k (sum |g_k|)^2``, which is what the paper uses
-        (``sigma_K - sigma_0``), and the power iteration with 1 % to spare.
+        (``sigma_K - sigma_0``), and the power iteration with 1 % to spare. Computed once per shape.
         """
-        norm = min(self._norm_squared_bound, 1.01 * self.norm_squared(shape, threads=threads))
-        return 1.0 / norm if norm > 0 else 1.0
+        key = as_shape(shape)
+        if key not in self._safe_steps:
+            norm = 1.01 * self.norm_squared(key, tol=1e-3, threads=threads)
+            norm = min(norm, self._norm_squared_bound)
+            self._safe_steps[key] = 1.0 / norm if norm > 0 else 1.0
+        return self._safe_steps[key]

@@ -30,6 +30,7 @@ _MOMENTA = ("beck-teboulle", "chambolle-dossal")
 _DEFAULT_MAX_ITER = 10_000  # the papers' count
 # Squares of intensities are summed in float32 across bins; beyond this they could overflow.
 _LARGEST_INTENSITY = 1e12
+_LARGEST_WEIGHT = 1e6
 
 Callback = Callable[[_core.Progress], "bool | None"]
 
@@ -159,6 +160,8 @@ def solve(
         If a shape or value is not what is expected.
     TypeError
         If an argument has the wrong type.
+    OverflowError
+        If the iteration leaves the range of float32, as it does with too long a `step`.
 
     References
     ----------
@@ -166,8 +169,11 @@ def solve(
     group sparsity, Part II", IEEE TSP 66(20), 2018: equation (6), Theorems 1 and 2, Algorithm 3.
     """
     d = as_image(image, "image")
-    if np.abs(d).max() > _LARGEST_INTENSITY:
-        raise ValueError(f"image: expected intensities up to {_LARGEST_INTENSITY:g}")
+    brightest = float(np.abs(d).max())
+    if brightest > _LARGEST_INTENSITY:
+        raise ValueError(
+            f"image: expected intensities up to {_LARGEST_INTENSITY:g}, got {brightest:g}"
+        )
     if not isinstance(model, ObservationModel):
         raise TypeError(f"model: expected an ObservationModel, got {type(model).__name__}")
     _check_choice(method, "method", _METHODS)
@@ -188,6 +194,11 @@ def solve(
     if step is None:
         largest = 1.0 if weights is None else float(weights.max())
         step = model.safe_step(d.shape, threads=threads) / largest**2
+    step = as_number(step, "step", minimum=0.0, strict=True)
+    if step * lam / 2.0 > float(np.finfo(np.float32).max):
+        raise ValueError(f"lam: expected step * lam / 2 within float32, got lam {lam:g}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a callable or None, got {type(callback).__name__}")
     found = _core.fista(
         model.plan(d.shape, threads),
         image=d,
@@ -195,7 +206,7 @@ def solve(
         mask=allowed,
         xi=bin_weights,
         lam=lam,
-        step=as_number(step, "step", minimum=0.0, strict=True),
+        step=step,
         tol=as_number(tol, "tol", minimum=0.0),
         gap_tol=0.0 if gap_tol is None else as_number(gap_tol, "gap_tol", minimum=0.0),
         max_iter=_DEFAULT_MAX_ITER if max_iter is None else as_count(max_iter, "max_iter"),
@@ -244,11 +255,13 @@ def lambda_max(
 
 
 def as_weights(w: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Convert pixel weights: finite, >= 0, not all zero."""
+    """Convert pixel weights: >= 0, not all zero, their squares within float32."""
     weights = as_shaped_image(w, "w", shape)
-    if weights.min() < 0 or weights.max() == 0:
+    least, most = float(weights.min()), float(weights.max())
+    if least < 0 or not 1.0 / _LARGEST_WEIGHT <= most <= _LARGEST_WEIGHT:
         raise ValueError(
-            f"w: expected weights >= 0, not all 0; got {weights.min():g} to {weights.max():g}"
+            f"w: expected weights >= 0, not all 0, the largest from {1 / _LARGEST_WEIGHT:g} to "
+            f"{_LARGEST_WEIGHT:g}, got {least:g} to {most:g}"
         )
     return weights
 
@@ -256,8 +269,9 @@ def as_weights(w: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
 def as_mask(mask: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Convert a mask of 0 and 1 (or booleans)."""
     allowed = as_shaped_image(mask, "mask", shape)
-    if not np.isin(allowed, (0.0, 1.0)).all():
-        raise ValueError("mask: expected only 0 and 1 (or booleans)")
+    other = allowed[(allowed != 0.0) & (allowed != 1.0)]
+    if other.size:
+        raise ValueError(f"mask: expected only 0 and 1 (or booleans), got {other[0]:g}")
     return allowed
 
 
