@@ -6,12 +6,13 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
-import oracles
 import pytest
-from cases import PART2_SIGMA_LIMITS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+import oracles
+from cases import PART2_SIGMA_LIMITS
 from spotcore.detections import (
     SECRETION_RADIUS,
     Cells,

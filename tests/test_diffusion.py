@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.special
+
 from spotcore.diffusion import Assay, first_capture, secretion_matrix, sigma_grid
 
 WEAK = Assay(adsorption=6e-9, max_captures=20)  # of preset isbi2019

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from spotcore.detections import detect, local_maxima
 from spotcore.metrics import best_f1, f1_at, match
 

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import scipy.fft
+
 from spotcore.diffusion import secretion_matrix, sigma_grid
 from spotcore.kernels import omega
 from spotcore.simulate import ISBI2019, PART2_2018, PRESETS, Preset, render, simulate
