@@ -3,9 +3,9 @@
 //   image -> observation model -> solver -> detections
 //
 // An `Operations` object is a plan: image size, kernels, threads and workspace are fixed when it is
-// made, and nothing is allocated when it runs. One thread uses a plan at a time. The drivers (fista.cpp, certificate.cpp) see only
-// this interface, so they exist once whatever machine the operations run on. `make_cpu_operations`
-// fills it for the CPU.
+// made, and nothing is allocated when it runs. One thread uses a plan at a time. The drivers
+// (fista.cpp, certificate.cpp) see only this interface, so they exist once whatever machine the
+// operations run on. `make_cpu_operations` fills it for the CPU.
 //
 // Notation (d: image, a: what the cells secreted per sigma bin, (*): same-size convolution with
 // zeros outside the image):
