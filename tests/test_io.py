@@ -9,8 +9,11 @@ import os
 import struct
 import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from spotcore.io import ImageError, read_image
 from spotcore.output import (
@@ -22,10 +25,6 @@ from spotcore.output import (
     write_json,
     write_png,
 )
-
-imagecodecs = pytest.importorskip("imagecodecs")
-tifffile = pytest.importorskip("tifffile")
-Image = pytest.importorskip("PIL.Image")
 
 
 def picture(shape, dtype, seed=0):
@@ -53,16 +52,17 @@ def png_header(width, height):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("samples", [1, 3, 4])
-@pytest.mark.parametrize("kind", ["tif", "tif-deflate", "tif-planar", "tif-bigtiff", "png"])
+@pytest.mark.parametrize(
+    "kind, samples",
+    [(kind, n) for kind in ("tif", "tif-deflate", "tif-bigtiff", "png") for n in (1, 3, 4)]
+    + [("tif-planar", 3), ("tif-planar", 4)],
+)
 def test_lossless_formats_round_trip(tmp_path, kind, samples, dtype):
     array = picture((37, 53) if samples == 1 else (37, 53, samples), dtype)
     path = tmp_path / "a.img"  # the name must not matter
     if kind == "png":
         path.write_bytes(imagecodecs.png_encode(array))
     elif kind == "tif-planar":
-        if samples == 1:
-            pytest.skip("a grey image has no planes")
         planes = np.moveaxis(array, -1, 0).copy()
         path.write_bytes(tiff_bytes(planes, photometric="rgb", planarconfig="separate"))
     else:
@@ -217,12 +217,39 @@ def test_decompression_bombs_are_refused_before_decoding(tmp_path):
             {"photometric": "palette", "colormap": np.zeros((3, 256), np.uint16)},
             "PALETTE",
         ),
+        (
+            np.zeros((8, 8, 20), np.uint8),
+            {"photometric": "minisblack", "planarconfig": "contig"},
+            "20 samples",
+        ),
     ],
 )
 def test_tiffs_without_one_meaning_are_refused(tmp_path, array, options, word):
     path = tmp_path / "a.tif"
     path.write_bytes(tiff_bytes(array, **options))
     refused(path, word)
+
+
+def test_mutated_files_are_read_or_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    grey = picture((40, 50), np.uint8)
+    colour = picture((40, 50, 3), np.uint8)
+    valid = [tiff_bytes(grey, compression=kind) for kind in (None, "zlib", "lzw", "jpeg")]
+    valid += [tiff_bytes(colour, tile=(16, 16), photometric="rgb"), tiff_bytes(grey, ome=True)]
+    valid += [imagecodecs.png_encode(colour), imagecodecs.jpeg_encode(grey)]
+    path = tmp_path / "mutated"
+    refusals = 0
+    for round_ in range(800):
+        data = bytearray(valid[round_ % len(valid)])
+        for at in rng.integers(min(300, len(data)), size=rng.integers(1, 5)):
+            data[at] = rng.integers(256)
+        path.write_bytes(data)
+        try:
+            assert np.isfinite(read_image(path).pixels).all()
+        except ImageError as error:
+            assert str(path) in str(error)
+            refusals += 1
+    assert 0 < refusals < 800
 
 
 def test_other_things_are_refused(tmp_path):

@@ -1,0 +1,23 @@
+"""Entry point of the command line; says what to install where something is missing."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+#: Modules of the extra [cli], which `pip install spotcore` alone does not bring.
+REQUIRED = ("typer", "tqdm", "tifffile", "imagecodecs", "PIL", "scipy")
+
+
+def main() -> None:
+    """Run the command line."""
+    missing = [name for name in REQUIRED if find_spec(name) is None]
+    if missing:
+        print(
+            f"spotcore: the command line needs {', '.join(missing)}: pip install 'spotcore[cli]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)
+    from spotcore.commands import app
+
+    app()

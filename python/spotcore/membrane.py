@@ -1,0 +1,164 @@
+"""What a membrane adds to its spots: the polarity of the picture, shading, noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from spotcore.spots import principal_curvatures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Polarity", "background", "find_polarity", "noise_sigma"]
+
+Polarity = Literal["dark", "bright"]
+
+
+def find_polarity(image: NDArray[np.float32], inside: NDArray[np.bool_]) -> Polarity:
+    """Tell dark spots from bright ones: by the sign of the skewness of the detail.
+
+    Detail is what a mean over a few spots' widths leaves; spots are few and strong, so that it is
+    skewed towards them.
+
+    Parameters
+    ----------
+    image : ndarray, shape [H, W]
+        Grey levels.
+    inside : ndarray, bool, shape [H, W]
+        Pixels to look at.
+
+    Returns
+    -------
+    {"dark", "bright"}
+        "bright" where there is no skewness at all.
+    """
+    detail = (image - _mean_inside(image, inside, min(image.shape) / 40))[inside]
+    return "dark" if float(np.mean((detail - detail.mean()) ** 3)) < 0 else "bright"
+
+
+def _mean_inside(
+    image: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float
+) -> NDArray[np.float32]:
+    """Gaussian mean of the inside pixels only (normalised convolution)."""
+    from scipy import ndimage
+
+    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="constant")
+    total = ndimage.gaussian_filter(np.where(inside, image, 0.0), sigma, mode="constant")
+    mean: NDArray[np.float32] = total / np.maximum(weight, 1e-6)
+    return mean
+
+
+def background(
+    signal: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float, noise: float
+) -> NDArray[np.float32]:
+    """Fit the shading of the membrane locally by planes that spots cannot pull up.
+
+    At each pixel a plane is fitted to the inside pixels under a Gaussian window; a plane, because
+    near the rim a mean would be biased by the slope of the vignetting. What lies more than one
+    `noise` above the fit is cut down to there, and the fit repeated.
+
+    Parameters
+    ----------
+    signal : ndarray, shape [H, W]
+        Image, spots bright.
+    inside : ndarray, bool, shape [H, W]
+        Pixels of the membrane.
+    sigma : float
+        Standard deviation of the window in pixels.
+    noise : float
+        Standard deviation of the noise.
+
+    Returns
+    -------
+    ndarray, float32, shape [H, W]
+        The background; beyond the reach of the window from any inside pixel it means nothing.
+    """
+    from scipy import ndimage
+
+    # Sums over blocks of pixels serve a window of three blocks as well, and much faster.
+    block = max(1, int(sigma / 3))
+    h, w = signal.shape
+    padding = ((0, -h % block), (0, -w % block))
+
+    def window(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        out: NDArray[np.float64] = ndimage.gaussian_filter(values, sigma / block, mode="constant")
+        return out
+
+    def blocks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        padded = np.pad(values.astype(np.float64), padding)
+        shape = (padded.shape[0] // block, block, padded.shape[1] // block, block)
+        return np.asarray(padded.reshape(shape).sum(axis=(1, 3)))
+
+    m = inside.astype(np.float64)
+    count = blocks(m)
+    # Coordinates in windows, from the image's centre: the moments below stay of order 1.
+    centre = np.array(count.shape).reshape(2, 1, 1) / 2
+    y, x = (np.indices(count.shape) - centre) * (block / sigma)
+    mass = np.maximum(window(count), 1e-6)
+    y0, x0 = window(count * y) / mass, window(count * x) / mass
+    yy = window(count * y * y) / mass - y0**2 + _RIDGE
+    xx = window(count * x * x) / mass - x0**2 + _RIDGE
+    yx = window(count * y * x) / mass - y0 * x0
+    determinant = yy * xx - yx**2
+    rows, columns = _interpolation(h, block), _interpolation(w, block)
+    plane = np.full(signal.shape, np.inf)
+    for _ in range(_BACKGROUND_ROUNDS):
+        v = blocks(m * np.minimum(signal, plane + noise))
+        mean = window(v) / mass
+        vy, vx = window(v * y) / mass - mean * y0, window(v * x) / mass - mean * x0
+        slope_y, slope_x = (vy * xx - vx * yx) / determinant, (vx * yy - vy * yx) / determinant
+        plane = rows @ (mean + slope_y * (y - y0) + slope_x * (x - x0)) @ columns.T
+    return plane.astype(np.float32)
+
+
+_RIDGE = 0.02  # of a window's variance 1: keeps the slope finite where few pixels are in sight
+_BACKGROUND_ROUNDS = 12
+
+
+def _interpolation(n: int, block: int) -> NDArray[np.float64]:
+    """Linear interpolation from the centres of blocks to n pixels, as a matrix [n, n blocks]."""
+    centres = np.arange(-(-n // block)) * block + (block - 1) / 2
+    return np.stack([np.interp(np.arange(n), centres, e) for e in np.eye(len(centres))], axis=1)
+
+
+def noise_sigma(
+    signal: NDArray[np.float32], inside: NDArray[np.bool_], scale: float, tile: float
+) -> float:
+    """Measure the noise at the scale of the spots, as the white noise that looks like it there.
+
+    Pixel differences would not do: a picture that was resampled or compressed has hardly any of
+    them and yet is noisy at the scale of its spots. The median absolute mean curvature is taken in
+    half-overlapping tiles, and of the tiles nearly the quietest: in a well full of spots most tiles
+    hold no noise to be seen.
+
+    Parameters
+    ----------
+    signal : ndarray, shape [H, W]
+        Image without its background, continued smoothly beyond `inside`.
+    inside : ndarray, bool, shape [H, W]
+        Pixels to look at.
+    scale : float
+        Scale of the smallest spots in pixels.
+    tile : float
+        Side of a tile in pixels.
+
+    Returns
+    -------
+    float
+        Standard deviation; 0 if no tile lies inside.
+    """
+    curvature = np.abs(sum(principal_curvatures(signal, scale)) / 2)
+    impulse = np.zeros((2 * int(6 * scale) + 9,) * 2, np.float32)
+    impulse[impulse.shape[0] // 2, impulse.shape[1] // 2] = 1.0
+    gain = float(np.linalg.norm(sum(principal_curvatures(impulse, scale)) / 2))
+    side = max(int(tile), 8)
+    medians = [
+        float(np.median(curvature[at][inside[at]]))
+        for top in range(0, signal.shape[0], side // 2)
+        for left in range(0, signal.shape[1], side // 2)
+        for at in [np.s_[top : top + side, left : left + side]]
+        if inside[at].sum() > 0.7 * side * side
+    ]
+    return 1.4826 * float(np.quantile(medians, 0.02)) / gain if medians else 0.0

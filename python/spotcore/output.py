@@ -1,0 +1,225 @@
+"""Results out, whole or not at all: tables, records and pictures (`spotcore.io` reads images).
+
+Pictures need Pillow (``pip install spotcore[cli]``), imported where it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "OutputError",
+    "atomic_file",
+    "read_columns",
+    "require_folder",
+    "write_csv",
+    "write_json",
+    "write_png",
+]
+
+_O_BINARY = getattr(os, "O_BINARY", 0)  # Windows would turn \n into \r\n without it
+
+
+class OutputError(OSError):
+    """An output folder or file that cannot be written; the message names it."""
+
+
+def read_columns(
+    path: str | os.PathLike[str], names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Read named columns of numbers from a CSV file with a header.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    names : sequence of str
+        Columns to return; others are ignored.
+
+    Returns
+    -------
+    dict
+        float64 ``[n]`` by name.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or holds something that is no finite number; the message names the
+        file, the line and the column.
+    """
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        header = reader.fieldnames or []
+        missing = [name for name in names if name not in header]
+        if missing:
+            raise ValueError(f"{path}: expected columns {', '.join(names)}, got {list(header)}")
+        columns: dict[str, list[float]] = {name: [] for name in names}
+        for row in reader:
+            for name in names:
+                columns[name].append(_number(row[name], f"{path}, line {reader.line_num}, {name}"))
+    return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+
+
+def _number(text: str | None, where: str) -> float:
+    """Parse one finite number or say where it failed."""
+    if text is None or not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", text):
+        raise ValueError(f"{where}: expected a number, got {text!r}")
+    return float(text)
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Write a file whole or not at all.
+
+    The bytes go to a new file in the same folder, reach the disk, and only then take the name:
+    after a failure, a full disk or Ctrl-C the old file (or none) is there, never half of one.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name.
+
+    Yields
+    ------
+    file
+        Open for binary writing.
+
+    Raises
+    ------
+    OutputError
+        If the folder or the file cannot be written; the message names it.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        # os.open and not tempfile: the file must get the permissions that the user's umask gives.
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o666)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.replace(part, path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be replaced ({error.strerror})") from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+def require_folder(path: str | os.PathLike[str]) -> Path:
+    """Make an output folder and prove that a file can be written there, before any work is done.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder; parents are made too.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written; the message names it.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{secrets.token_hex(6)}.part"
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: no folder to write to ({error.strerror})") from error
+    return folder
+
+
+def write_csv(path: str | os.PathLike[str], columns: Mapping[str, Iterable[Any]]) -> None:
+    """Write columns of equal length as CSV with a header (floats to 7 significant digits).
+
+    Parameters
+    ----------
+    path : path-like
+        The final name; written atomically.
+    columns : mapping of str to iterable
+        Values per column.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length.
+    OutputError
+        If the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow(f"{v:.7g}" if isinstance(v, float | np.floating) else v for v in row)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def write_json(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None:
+    """Write a record as indented JSON, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name.
+    record : mapping
+        Anything that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite: JSON has no NaN.
+    OutputError
+        If the file cannot be written.
+    """
+    text = json.dumps(record, indent=2, allow_nan=False)
+    with atomic_file(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
+    """Write a uint8 ``[H, W]`` or ``[H, W, 3]``, or a uint16 ``[H, W]`` picture as PNG, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name.
+    pixels : numpy.ndarray
+        The picture.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is another one.
+    OutputError
+        If the file cannot be written.
+    """
+    from PIL import Image
+
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"pixels: expected dtype uint8 or uint16, got {pixels.dtype}")
+    with atomic_file(path) as file:
+        Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")

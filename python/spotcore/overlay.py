@@ -1,0 +1,122 @@
+"""The picture to look at: an image with a thin circle round every cell, and a caption.
+
+Drawing needs Pillow (``pip install spotcore[cli]``), imported where it is used.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spotcore._arrays import as_image, as_points
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["MARK_ON_BRIGHT", "MARK_ON_DARK", "draw_overlay"]
+
+#: Marks have to be told from the image whatever its grey: strong colours, one for each polarity.
+MARK_ON_BRIGHT = (220, 0, 60)
+MARK_ON_DARK = (255, 210, 0)
+_BLUE = (0, 140, 255)
+_SMALL = 800  # images with a shorter side below this many pixels are enlarged
+
+
+def draw_overlay(
+    image: ArrayLike,
+    cells_yx: ArrayLike,
+    radii: ArrayLike | float = 4.0,
+    *,
+    dark_spots: bool = False,
+    well: tuple[float, float, float] | None = None,
+    missed_yx: ArrayLike | None = None,
+    caption: str = "",
+) -> NDArray[np.uint8]:
+    """Draw marks on an image.
+
+    Grey levels are stretched between the 0.1 and 99.9 percentiles (of the well's inside, where a
+    well is given), for a faint spot to be seen and judged.
+
+    Parameters
+    ----------
+    image : array_like, shape [H, W]
+        The image as it was read.
+    cells_yx : array_like, shape [n, 2]
+        Positions (y, x) in pixels of the image.
+    radii : array_like, shape [n], or float
+        Radii of the circles in pixels of the image.
+    dark_spots : bool
+        Whether the image is bright with dark spots: chooses the colour of the marks.
+    well : tuple of float, optional
+        (y, x, radius) of the well, drawn as a thin blue circle.
+    missed_yx : array_like, shape [m, 2], optional
+        Positions of true cells without a mark, drawn in blue.
+    caption : str
+        A line below the picture.
+
+    Returns
+    -------
+    ndarray, uint8, shape [H', W', 3]
+        The picture; small images are enlarged by a whole number.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the image or the positions have a wrong shape or dtype.
+    """
+    from PIL import Image, ImageDraw
+
+    grey = as_image(image, "image")
+    points = as_points(cells_yx, "cells_yx")
+    missed = as_points([] if missed_yx is None else missed_yx, "missed_yx")
+    radius = np.broadcast_to(np.asarray(radii, dtype=np.float64), len(points))
+    zoom = max(1, math.ceil(_SMALL / min(grey.shape)))
+    picture = Image.fromarray(_stretched(grey, well)).convert("RGB")
+    picture = picture.resize((grey.shape[1] * zoom, grey.shape[0] * zoom), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(picture)
+    if well is not None:
+        _circle(draw, well[0], well[1], well[2], zoom, _BLUE)
+    colour = MARK_ON_BRIGHT if dark_spots else MARK_ON_DARK
+    for (y, x), r in zip(points, radius, strict=True):
+        _circle(draw, y, x, max(r, 4.0 / zoom), zoom, colour)
+    for y, x in missed:
+        _circle(draw, y, x, 4.0, zoom, _BLUE)
+    return _captioned(np.asarray(picture, dtype=np.uint8), caption)
+
+
+def _circle(draw: Any, y: float, x: float, radius: float, zoom: int, colour: Any) -> None:
+    """Draw a one-pixel circle; the centre of pixel 0 lies at zoom / 2 in the enlarged picture."""
+    y, x, radius = (y + 0.5) * zoom, (x + 0.5) * zoom, radius * zoom
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour)
+
+
+def _stretched(
+    grey: NDArray[np.float32], well: tuple[float, float, float] | None
+) -> NDArray[np.uint8]:
+    """Stretch the grey levels of the well's inside (else of the whole image) to 0..255."""
+    inside = grey
+    if well is not None:
+        y, x = np.ogrid[: grey.shape[0], : grey.shape[1]]
+        within = (y - well[0]) ** 2 + (x - well[1]) ** 2 < well[2] ** 2
+        inside = grey[within] if within.any() else grey
+    low, high = np.percentile(inside, (0.1, 99.9))
+    if high <= low:
+        low, high = float(grey.min()), float(grey.max()) + 1.0
+    scaled: NDArray[np.uint8] = np.clip((grey - low) * (255.0 / (high - low)), 0, 255).astype(
+        np.uint8
+    )
+    return scaled
+
+
+def _captioned(picture: NDArray[np.uint8], caption: str) -> NDArray[np.uint8]:
+    """Add a strip with one line of text below."""
+    if not caption:
+        return picture
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=18)
+    strip = Image.new("RGB", (picture.shape[1], 28), "white")
+    ImageDraw.Draw(strip).text((8, 3), caption, fill="black", font=font)
+    return np.concatenate([picture, np.asarray(strip)])

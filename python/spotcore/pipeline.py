@@ -1,0 +1,241 @@
+"""One image file in, its table, its picture and its record out."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+import spotcore
+from spotcore._backends import backend_info
+from spotcore.io import Picture, read_image
+from spotcore.observation import ObservationModel
+from spotcore.output import write_csv, write_json, write_png
+from spotcore.overlay import draw_overlay
+from spotcore.solvers import Result, solve
+from spotcore.wells import Well, find_cells, prepare_well
+
+if TYPE_CHECKING:
+    from spotcore.detections import Cells
+
+__all__ = ["LIMITS", "RANK", "Options", "cell_table", "detect_file", "draw_cells", "output_names"]
+
+#: Iterations and tolerance. On real wells the marks stay where they are after some 60 iterations;
+#: the papers' dense images still gain, 0.01 of F1 between 500 and 1000.
+LIMITS = {"well": (200, 2e-3), "paper": (1000, 1e-4)}
+#: One separable factor per kernel, the papers' approximation: its error of 2 % is far below that
+#: of the model on a real well.
+RANK = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user can choose; None stands for the preset's own value."""
+
+    preset: Literal["auto", "paper", "well"] = "auto"
+    polarity: Literal["auto", "dark", "bright"] = "auto"
+    channel: str | None = None
+    pixel_size: float | None = None
+    lam: float | None = None
+    threshold: float | None = None
+    max_iter: int | None = None
+    tol: float | None = None
+    threads: int | None = None
+
+
+def output_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Choose the NAME of each file's outputs: its stem.
+
+    A file that is given twice is taken once.
+
+    Raises
+    ------
+    ValueError
+        If two files would write the same outputs; the message names both.
+    """
+    names: dict[Path, str] = {}
+    taken: dict[str, Path] = {}
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            continue
+        seen.add(path.resolve())
+        other = taken.setdefault(path.stem.casefold(), path)
+        if other is not path:
+            raise ValueError(
+                f"{other} and {path} would both write {path.stem}.cells.csv; "
+                "give them different names or run them into different folders"
+            )
+        names[path] = path.stem
+    return names
+
+
+def detect_file(
+    path: Path,
+    folder: Path,
+    name: str,
+    options: Options,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Find the cells of one image file and write NAME.cells.csv, .overlay.png and .run.json.
+
+    Parameters
+    ----------
+    path : Path
+        Image file.
+    folder : Path
+        Existing folder to write to.
+    name : str
+        NAME of the outputs.
+    options : Options
+        Choices of the user.
+    progress : callable, optional
+        Called with iteration and iteration limit as the solver goes.
+
+    Returns
+    -------
+    dict
+        The record that NAME.run.json holds. It is written last: where it is, the others are whole.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read.
+    OutputError
+        If an output cannot be written.
+    ValueError
+        If an option does not fit the image.
+    """
+    seconds: dict[str, float] = {}
+    started = datetime.datetime.now(datetime.UTC)
+    with _timed(seconds, "read"):
+        picture = read_image(path, options.channel)
+    with _timed(seconds, "prepare"):
+        well = prepare_well(
+            picture.pixels,
+            preset=options.preset,
+            polarity=options.polarity,
+            lam=options.lam,
+            full_scale=picture.full_scale,
+        )
+    max_iter, tol = LIMITS[well.preset]
+    max_iter = max_iter if options.max_iter is None else options.max_iter
+    tol = tol if options.tol is None else options.tol
+    with _timed(seconds, "solve"):
+        result = solve(
+            well.signal,
+            ObservationModel.gaussian(well.sigma_limits, rank=RANK),
+            lam=well.lam,
+            w=well.w,
+            mask=well.mask,
+            max_iter=max_iter,
+            tol=tol,
+            threads=options.threads,
+            callback=None if progress is None else lambda now: progress(now.iteration, max_iter),
+        )
+    with _timed(seconds, "detect"):
+        cells = find_cells(well, result, options.threshold)
+    pixel_size = picture.pixel_size if options.pixel_size is None else options.pixel_size
+    with _timed(seconds, "write"):
+        write_csv(folder / f"{name}.cells.csv", cell_table(cells, pixel_size))
+        caption = f"{path.name}   {len(cells)} cells   ({well.preset}, {well.polarity} spots)"
+        write_png(folder / f"{name}.overlay.png", draw_cells(picture, well, cells, caption))
+    record = {
+        "spotcore": spotcore.__version__,
+        "file": str(path),
+        "sha256": picture.sha256,
+        "started": started.isoformat(timespec="seconds"),
+        "count": len(cells),
+        "options": asdict(options),
+        "image": {
+            "height": picture.pixels.shape[0],
+            "width": picture.pixels.shape[1],
+            "full_scale": picture.full_scale,
+            "channel": picture.channel,
+            "pixel_size_um": pixel_size,
+        },
+        "well": _well_record(well),
+        "solve": _solve_record(result, max_iter, tol),
+        "threshold": cells.threshold,
+        "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            **backend_info(),
+        },
+    }
+    write_json(folder / f"{name}.run.json", record)
+    return record
+
+
+def cell_table(cells: Cells, pixel_size: float | None) -> dict[str, Any]:
+    """Return the columns of NAME.cells.csv; positions in µm too where the pixel size is known."""
+    columns = cells.columns()
+    if pixel_size is None:
+        return columns
+    micrometres = {"y_um": columns["y"] * pixel_size, "x_um": columns["x"] * pixel_size}
+    return {"y": columns.pop("y"), "x": columns.pop("x"), **micrometres, **columns}
+
+
+def draw_cells(
+    picture: Picture, well: Well, cells: Cells, caption: str, missed_yx: Any = None
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Draw the cells on the picture they were found in, with the border of the used pixels."""
+    circle = well.circle
+    return draw_overlay(
+        picture.pixels,
+        cells.yx,
+        max(2.0 * well.spot_scale, 3.0),
+        dark_spots=well.polarity == "dark",
+        well=None if circle is None else (circle.y, circle.x, circle.radius - circle.rim),
+        missed_yx=missed_yx,
+        caption=caption,
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Note how long a step took."""
+    start = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - start
+
+
+def _well_record(well: Well) -> dict[str, Any]:
+    """Collect what the front end found and chose, without its images."""
+    return {
+        "preset": well.preset,
+        "polarity": well.polarity,
+        "circle": None if well.circle is None else asdict(well.circle),
+        "noise": well.noise,
+        "spot_scale": well.spot_scale,
+        "clipped": well.clipped,
+        "lam": well.lam,
+        "sigma_limits": well.sigma_limits.tolist(),
+    }
+
+
+def _solve_record(result: Result, max_iter: int, tol: float) -> dict[str, Any]:
+    """Collect how the solver was run and how it ended."""
+    return {
+        "method": result.method,
+        "rank": RANK,
+        "step": result.step,
+        "max_iter": max_iter,
+        "tol": tol,
+        "iterations": result.iterations,
+        "stop_reason": result.stop_reason,
+        "objective": result.objective,
+        "data_term": result.data_term,
+        "penalty": result.penalty,
+        "gap": result.gap if math.isfinite(result.gap) else None,
+    }

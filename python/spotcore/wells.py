@@ -1,0 +1,276 @@
+"""The front end for real wells: from a grey image to the arguments of a solve, and to its cells.
+
+A real well differs from the papers' simulation in five ways, and each has its step here: the spots
+may be dark (`find_polarity`; then the optical density is what adds up), only a disc of the image
+is membrane (`spotcore.circle`), the membrane is shaded (`background`), its noise has to be measured
+(`noise_sigma`) and sets ``lam``, and the model explains dust and saturation as rows of cells
+(`spotcore.spots`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from spotcore._arrays import as_image, as_number, as_sigma_limits
+from spotcore.circle import Circle, find_well
+from spotcore.detections import Cells, detect
+from spotcore.kernels import gaussian_kernels
+from spotcore.membrane import Polarity, background, find_polarity, noise_sigma
+from spotcore.spots import curvature_noise, one_mark_per_spot
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from spotcore.solvers import Result
+
+__all__ = ["Circle", "Well", "find_cells", "lambda_from_noise", "prepare_well"]
+
+Preset = Literal["paper", "well"]
+
+PAPER_SIGMA_LIMITS = (2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0)
+"""Part II, Table III, in pixels."""
+PAPER_LAM = 0.5
+
+WELL_SIGMA_LIMITS = (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0, 30.0)
+"""For a well of radius `WELL_RADIUS`, in pixels; scaled with the radius that is found."""
+WELL_RADIUS = 250.0
+#: lam is this many standard deviations of the noise in the solver's own detection statistic.
+NOISE_FACTOR = 8.0
+#: A spot's weaker curvature is at least this many standard deviations of the noise.
+CURVATURE_FACTOR = 10.0
+_BACKGROUND_SCALE = 1 / 8  # of the well's radius: wider than a spot's halo, narrower than shading
+
+
+@dataclass(frozen=True, eq=False)
+class Well:
+    """An image made ready for `spotcore.solve`.
+
+    Attributes
+    ----------
+    signal : ndarray, float32, shape [H, W]
+        What to solve: spots bright, background taken off. Optical density for dark spots, grey
+        levels for bright ones, [0, 255] in the preset "paper".
+    w, mask : ndarray, float32, shape [H, W]
+        Weight of each pixel, and 1 where cells can lie.
+    sigma_limits : ndarray, float64, shape [K + 1]
+        Limits of the sigma bins in pixels.
+    lam : float
+        Weight of the group sparsity.
+    polarity : {"dark", "bright"}
+        What the spots are.
+    preset : {"paper", "well"}
+        Whose settings these are.
+    circle : Circle or None
+        Edge of the round well, None where the image shows none: then all of it is used.
+    noise : float
+        Standard deviation of the noise at the scale of the smallest spots, in the signal's unit.
+    spot_scale : float
+        Standard deviation of a small spot in pixels.
+    clipped : float
+        Share of the used pixels that have the smallest or the largest grey level of the file.
+    """
+
+    signal: NDArray[np.float32]
+    w: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    sigma_limits: NDArray[np.float64]
+    lam: float
+    polarity: Polarity
+    preset: Preset
+    circle: Circle | None
+    noise: float
+    spot_scale: float
+    clipped: float
+
+
+def prepare_well(
+    image: ArrayLike,
+    *,
+    preset: Literal["auto", "paper", "well"] = "auto",
+    polarity: Literal["auto", "dark", "bright"] = "auto",
+    lam: float | None = None,
+    sigma_limits: ArrayLike | None = None,
+    full_scale: float = 255.0,
+) -> Well:
+    """Make an image of a well ready for a solve.
+
+    Parameters
+    ----------
+    image : array_like, shape [H, W]
+        Grey levels, in steps of 1 (as integers come from a file).
+    preset : {"auto", "paper", "well"}
+        "paper": the papers' grid, lam = 0.5 and scale [0, 255], no background taken off; for
+        simulated images. "well": what real wells need. "auto": "well" if the image shows the edge
+        of a round well, else "paper".
+    polarity : {"auto", "dark", "bright"}
+        What the spots are; "auto" asks `find_polarity`.
+    lam : float, optional
+        Instead of the preset's.
+    sigma_limits : array_like, shape [K + 1], optional
+        Instead of the preset's, in pixels.
+    full_scale : float
+        The largest grey level that the file can hold.
+
+    Returns
+    -------
+    Well
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the image is not a finite image, or an option is not what is expected.
+    """
+    grey = as_image(image, "image")
+    _one_of(preset, "preset", ("auto", "paper", "well"))
+    _one_of(polarity, "polarity", ("auto", "dark", "bright"))
+    circle = find_well(grey)
+    chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
+    inside = np.ones(grey.shape, bool) if circle is None else circle.inside(grey.shape, circle.rim)
+    kind: Polarity = find_polarity(grey, inside) if polarity == "auto" else polarity
+    radius = WELL_RADIUS if circle is None else circle.radius
+    zoom = radius / WELL_RADIUS
+    spot_scale = max(2.0 * zoom, 1.0)
+
+    level, grey_step = _as_level(grey, inside, kind)
+    if chosen == "paper":
+        signal = level * (255.0 / max(float(level.max()), 1e-30))
+        limits = np.array(PAPER_SIGMA_LIMITS)
+        noise = _noise(signal, inside, radius, spot_scale)
+    else:
+        signal, noise = _without_background(level, inside, radius, spot_scale, grey_step)
+        limits = np.array(WELL_SIGMA_LIMITS) * zoom
+    if sigma_limits is not None:
+        limits = as_sigma_limits(sigma_limits)
+    if lam is None:
+        lam = PAPER_LAM if chosen == "paper" else lambda_from_noise(noise, limits)
+    w = inside.astype(np.float32)
+    if kind == "dark":
+        # Poisson or read noise of the light grows in optical density as the light fades: the
+        # darkest spots, where dye and sensor saturate, are the least to be trusted.
+        w *= np.clip((grey + 0.5) / (np.median(grey[inside]) + 0.5), 0.0, 1.0)
+    return Well(
+        signal=np.ascontiguousarray(signal, dtype=np.float32),
+        w=w,
+        mask=inside.astype(np.float32),
+        sigma_limits=limits,
+        lam=as_number(lam, "lam", minimum=0.0),
+        polarity=kind,
+        preset=chosen,
+        circle=circle,
+        noise=noise,
+        spot_scale=spot_scale,
+        clipped=float(np.mean((grey[inside] <= 0) | (grey[inside] >= full_scale))),
+    )
+
+
+def find_cells(well: Well, result: Result, threshold: float | None = None) -> Cells:
+    """Turn the solution for a prepared well into its cells.
+
+    With the preset "paper" these are the maxima of the score map above `spotcore.detect`'s default
+    threshold. With the preset "well", whose ``lam`` has silenced the noise already, they are all
+    maxima, looked at again in the picture by `spotcore.spots.one_mark_per_spot`.
+
+    Parameters
+    ----------
+    well : Well
+        From `prepare_well`.
+    result : Result
+        From `spotcore.solve` on it.
+    threshold : float, optional
+        Smallest score of a cell, instead of the preset's.
+
+    Returns
+    -------
+    Cells
+    """
+    if well.preset == "paper":
+        return detect(result, threshold)
+    marks = detect(result, 0.0 if threshold is None else threshold)
+    return one_mark_per_spot(
+        marks,
+        _continued(well.signal, well.mask > 0),
+        well.spot_scale,
+        CURVATURE_FACTOR * curvature_noise(well.noise, well.spot_scale),
+    )
+
+
+def lambda_from_noise(noise: float, sigma_limits: ArrayLike) -> float:
+    """Choose lam so that noise stays silent: ``NOISE_FACTOR * 2 noise sqrt(sum_k ||g_k||^2)``.
+
+    ``2 A* n`` has this root mean square, norm over k, for white noise n; a pixel with less than
+    lam of it stays 0 (`spotcore.lambda_max`).
+
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the noise.
+    sigma_limits : array_like, shape [K + 1]
+        Limits of the sigma bins in pixels.
+
+    Returns
+    -------
+    float
+    """
+    norms = sum(float((kernel**2).sum()) for kernel in gaussian_kernels(sigma_limits))
+    return NOISE_FACTOR * 2.0 * noise * math.sqrt(norms)
+
+
+def _one_of(value: str, name: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+
+
+def _as_level(
+    grey: NDArray[np.float32], inside: NDArray[np.bool_], polarity: Polarity
+) -> tuple[NDArray[np.float32], float]:
+    """Return the quantity that adds up where spots overlap, and one grey level in its unit.
+
+    For dark spots this is the optical density (Beer-Lambert), relative to the brightest pixel and
+    half a grey level up, so that black is finite.
+    """
+    if polarity == "bright":
+        return grey, 1.0
+    density: NDArray[np.float32] = np.log10((grey.max() + 0.5) / (np.maximum(grey, 0) + 0.5))
+    return density, 1.0 / (math.log(10.0) * max(float(np.median(grey[inside])), 1.0))
+
+
+def _without_background(
+    level: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    radius: float,
+    spot_scale: float,
+    grey_step: float,
+) -> tuple[NDArray[np.float32], float]:
+    """Take the shading off and measure the noise that stays, at least one grey level.
+
+    The floor is there because the errors of an 8-bit picture that was stretched, inverted or
+    compressed are not the independent roundings of an ideal camera. The noise is measured on a
+    first estimate, whose only use is to free it from the shading.
+    """
+    width = _BACKGROUND_SCALE * radius
+    first = _continued(level - background(level, inside, width, grey_step), inside)
+    noise = max(_noise(first, inside, radius, spot_scale), grey_step)
+    signal = np.where(inside, level - background(level, inside, width, noise), 0.0)
+    return signal.astype(np.float32), noise
+
+
+def _noise(
+    signal: NDArray[np.float32], inside: NDArray[np.bool_], radius: float, spot_scale: float
+) -> float:
+    """Measure the noise at the scale of the finest sigma bin, in some 60 tiles of the well."""
+    return noise_sigma(signal, inside, 0.6 * spot_scale, radius / 4.5)
+
+
+def _continued(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give every pixel outside the value of the nearest one inside: no edge to be seen there."""
+    from scipy import ndimage
+
+    if inside.all():
+        return signal
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    continued: NDArray[np.float32] = signal[tuple(nearest)]
+    return continued
