@@ -52,7 +52,8 @@ bench: $(READY) ## timings of ours and of the peers, in one run, as a table
 	$(BIN)/python -m pytest bench --benchmark-only --benchmark-json=build/bench.json -q
 	$(BIN)/python bench/report.py build/bench.json
 
-reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA against the published trace
+reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
+	$(BIN)/python bench/reproduce_wells.py
 	$(BIN)/python bench/reproduce_fista.py
 
 clean: ## remove everything that was built, the venv too

@@ -8,27 +8,35 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from spotcore.detections import Cells, detect, local_maxima
+from spotcore.io import ImageError, Picture, read_image
 from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
 from spotcore.observation import ObservationModel
 from spotcore.simulate import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
+from spotcore.wells import Well, find_cells, prepare_well
 
 __version__ = _version("spotcore")
 
 __all__ = [
     "BestF1",
     "Cells",
+    "ImageError",
     "Match",
     "ObservationModel",
+    "Picture",
     "Result",
     "Simulation",
+    "Well",
     "__version__",
     "best_f1",
     "detect",
     "f1_at",
+    "find_cells",
     "lambda_max",
     "local_maxima",
     "match",
+    "prepare_well",
+    "read_image",
     "simulate",
     "solve",
 ]
