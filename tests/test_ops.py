@@ -279,3 +279,23 @@ def test_local_maxima_of_a_large_map_are_the_references() -> None:
 def test_local_maxima_of_a_flat_map() -> None:
     assert _core.local_maxima(np.full((4, 6), 2, np.float32))[0].tolist() == [[0, 0]]
     assert _core.local_maxima(np.zeros((4, 6), np.float32))[0].shape == (0, 2)
+
+
+@pytest.mark.parametrize("isa", _core.isa_names())
+def test_a_threshold_of_a_few_units_in_the_last_place_is_not_rounded_to_another(isa: str) -> None:
+    """On average the norms of one binade shrink by gamma, though gamma is no whole number of ulp.
+
+    ``norm - gamma`` in float32 would be rounded the same way at every pixel, by 0.4 ulp here, and
+    10 000 iterations end elsewhere. Unbiased roundings leave 1 ulp / sqrt(pixels) = 0.002 ulp.
+    """
+    rng = np.random.default_rng(0)
+    direction = rng.random((8, 512, 512))
+    direction /= np.linalg.norm(direction, axis=0)
+    x = (direction * rng.uniform(600, 1000, (512, 512))).astype(np.float32)
+    ulp = float(np.spacing(np.float32(600)))
+    gamma = float(np.float32(63.4 * ulp))
+    y = _core.group_shrink(x, gamma, np.ones(8, np.float32), isa=isa)
+    shrunk = np.linalg.norm(x.astype(np.float64), axis=0) - np.linalg.norm(
+        y.astype(np.float64), axis=0
+    )
+    assert abs(shrunk.mean() - gamma) < 0.02 * ulp

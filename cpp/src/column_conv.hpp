@@ -14,19 +14,30 @@ struct StripLayout {
   int tile_rows;
 };
 
-// One input strip [rows, width] and the factor that it is convolved with.
+// How rows of the output sample rows of the input: the tap between input row q and output row r is
+//   taps[per_input q - per_output r + offset + half].
+// 1, 1, 0 is a convolution; s, 1 decimates by s; 1, s interpolates by s (per_output, per_input).
+struct Resampling {
+  std::int64_t per_output = 1;
+  std::int64_t per_input = 1;
+  std::int64_t offset = 0;
+};
+
+// One input strip [rows, width] of a larger image and the factor that it is convolved with.
 struct ColumnSource {
   const float* strip;
-  const float* taps;  // 2 half + 1 taps with tile_rows - 1 zeros before and after them
+  std::int64_t pitch;  // floats from one row to the next
+  const float* taps;   // 2 half + 1 taps, per_output (tile_rows - 1) zeros before and after them
   std::int64_t half;
 };
 
 struct ColumnKernel {
   StripLayout layout;
-  // out[c * out_pitch + row] = sum_sources sum_m taps[m + half] strip[row + m][c], zeros outside
-  // [0, rows), for row0 <= row < row1 and c < columns <= layout.width.
-  void (*conv)(std::span<const ColumnSource> sources, std::int64_t rows, std::int64_t columns,
-               std::int64_t row0, std::int64_t row1, float* out, std::int64_t out_pitch);
+  // out[c * out_pitch + r] = (or +=) sum_sources sum_q taps[..] strip[q][c] over 0 <= q < rows, for
+  // row0 <= r < row1 and c < columns <= layout.width.
+  void (*conv)(std::span<const ColumnSource> sources, Resampling resampling, std::int64_t rows,
+               std::int64_t columns, std::int64_t row0, std::int64_t row1, float* out,
+               std::int64_t out_pitch, bool add);
 };
 
 ColumnKernel column_kernel(Isa isa);

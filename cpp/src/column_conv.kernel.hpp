@@ -6,11 +6,14 @@
 // loaded once serves all rows of the tile. The tile leaves transposed, so that the next pass finds
 // what are rows of the image here as columns there.
 
-inline constexpr int kVectors = 3;  // vectors across a strip
-inline constexpr int kTileRows = SPOTCORE_REGISTERS == 32 ? 8 : 4;
+// Vectors across a strip and rows of a tile: sums, one row of input and a tap fill the registers.
+inline constexpr int kVectors = SPOTCORE_REGISTERS == 32 && SPOTCORE_LANES == 4 ? 6 : 3;
+inline constexpr int kTileRows = SPOTCORE_REGISTERS == 32 && SPOTCORE_LANES == 16 ? 8 : 4;
 inline constexpr int kStrip = kVectors * SPOTCORE_LANES;
+// Rows that leave together: as much of a cache line as a strip can hold.
+inline constexpr int kGroupRows = kStrip % 16 == 0 ? 16 : kStrip % 8 == 0 ? 8 : 4;
 static_assert(kTileRows * kVectors + kVectors + 1 <= SPOTCORE_REGISTERS);
-static_assert(kStrip % kTileRows == 0 && kTileRows % 4 == 0 && kStrip % 4 == 0);
+static_assert(kStrip % kGroupRows == 0 && kGroupRows % kTileRows == 0 && kTileRows % 4 == 0);
 
 typedef float Vector __attribute__((vector_size(4 * SPOTCORE_LANES), aligned(4), may_alias));
 typedef float Vector4 __attribute__((vector_size(16), aligned(4), may_alias));
@@ -45,57 +48,85 @@ inline void transpose_4x4(const float* in, std::int64_t in_pitch, float* out,
   *reinterpret_cast<Vector4*>(out + 3 * out_pitch) = shuffle(t2, t3, Index4{2, 3, 6, 7});
 }
 
-// tile[i][c] = sum over sources and rows of  f[row - (row0 + i) + half] * strip[row][c]
-inline void accumulate_tile(std::span<const ColumnSource> sources, std::int64_t rows,
-                            std::int64_t row0, float* tile) {
-  Vector sum[kTileRows][kVectors] = {};
+inline std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+// tile[i][c] = sum over sources and input rows q of  f[tap_index(q, row0 + i)] * strip[q][c]
+//
+// Sums in blocks: a register adds kBlockRows products at most before it is added to the tile. One
+// running sum over a thousand taps of one sign loses ten times as much to rounding, which 10 000
+// iterations of a solver with momentum can see.
+template <bool kDecimating>
+inline void accumulate_tile(std::span<const ColumnSource> sources, Resampling resampling,
+                            std::int64_t rows, std::int64_t row0, float* tile) {
+  constexpr std::int64_t kBlockRows = 128;
+  const std::int64_t per_output = kDecimating ? resampling.per_output : 1;
+  std::fill_n(tile, kTileRows * kStrip, 0.0F);
   for (const ColumnSource& source : sources) {
-    const std::int64_t first = std::max<std::int64_t>(0, row0 - source.half);
-    const std::int64_t last = std::min(rows - 1, row0 + kTileRows - 1 + source.half);
-    const float* in = source.strip + first * kStrip;
-    // Taps are padded with kTileRows - 1 zeros on both sides: rows out of a row's reach add 0.
-    const float* tap = source.taps + (first - row0 + source.half);
-    for (std::int64_t row = first; row <= last; ++row, in += kStrip, ++tap) {
-      Vector x[kVectors];
-#pragma GCC unroll 3
-      for (int v = 0; v < kVectors; ++v) {
-        x[v] = *reinterpret_cast<const Vector*>(in + v * SPOTCORE_LANES);
-      }
+    // Taps are padded with zeros on both sides: input rows out of an output row's reach add 0.
+    const std::int64_t index0 = resampling.offset + source.half - per_output * row0;
+    const std::int64_t last_index = 2 * source.half + per_output * (kTileRows - 1);
+    const std::int64_t first = std::max<std::int64_t>(0, -floor_div(index0, resampling.per_input));
+    const std::int64_t end =
+        std::min(rows, floor_div(last_index - index0, resampling.per_input) + 1);
+    const float* in = source.strip + first * source.pitch;
+    const float* tap = source.taps + (index0 + resampling.per_input * first);
+    for (std::int64_t block = first; block < end; block += kBlockRows) {
+      Vector sum[kTileRows][kVectors] = {};
+      const std::int64_t block_end = std::min(end, block + kBlockRows);
+      for (std::int64_t row = block; row < block_end;
+           ++row, in += source.pitch, tap += resampling.per_input) {
+        Vector x[kVectors];
+#pragma GCC unroll 6
+        for (int v = 0; v < kVectors; ++v) {
+          x[v] = *reinterpret_cast<const Vector*>(in + v * SPOTCORE_LANES);
+        }
 #pragma GCC unroll 8
-      for (int i = 0; i < kTileRows; ++i) {
-        const float f = tap[-i];
-#pragma GCC unroll 3
-        for (int v = 0; v < kVectors; ++v) sum[i][v] += f * x[v];
+        for (int i = 0; i < kTileRows; ++i) {
+          const float f = tap[-i * per_output];
+#pragma GCC unroll 6
+          for (int v = 0; v < kVectors; ++v) sum[i][v] += f * x[v];
+        }
       }
-    }
-  }
-  for (int i = 0; i < kTileRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) {
-      *reinterpret_cast<Vector*>(tile + i * kStrip + v * SPOTCORE_LANES) = sum[i][v];
+      for (int i = 0; i < kTileRows; ++i) {
+        for (int v = 0; v < kVectors; ++v) {
+          *reinterpret_cast<Vector*>(tile + i * kStrip + v * SPOTCORE_LANES) += sum[i][v];
+        }
+      }
     }
   }
 }
 
-// Rows [row0, row1) of the column convolution, summed over sources and written transposed:
-// out[c * out_pitch + row] for c < columns.
-inline void column_conv(std::span<const ColumnSource> sources, std::int64_t rows,
-                        std::int64_t columns, std::int64_t row0, std::int64_t row1, float* out,
-                        std::int64_t out_pitch) {
-  alignas(64) float tile[kTileRows * kStrip];
-  for (std::int64_t row = row0; row < row1; row += kTileRows) {
-    accumulate_tile(sources, rows, row, tile);
-    const std::int64_t valid = std::min<std::int64_t>(kTileRows, row1 - row);
-    if (valid == kTileRows && columns == kStrip) {
-      for (int c = 0; c < kStrip; c += 4) {
-        for (int i = 0; i < kTileRows; i += 4) {
-          transpose_4x4(tile + i * kStrip + c, kStrip, out + c * out_pitch + row + i, out_pitch);
-        }
+// Rows [row0, row1) of the output, summed over sources and written (or added) transposed:
+// out[c * out_pitch + row] for c < columns. Tiles leave in groups that fill a cache line.
+inline void column_conv(std::span<const ColumnSource> sources, Resampling resampling,
+                        std::int64_t rows, std::int64_t columns, std::int64_t row0,
+                        std::int64_t row1, float* out, std::int64_t out_pitch, bool add) {
+  alignas(64) float group[kGroupRows * kStrip];
+  alignas(64) float transposed[kGroupRows * kStrip];
+  for (std::int64_t row = row0; row < row1; row += kGroupRows) {
+    const std::int64_t valid = std::min<std::int64_t>(kGroupRows, row1 - row);
+    for (std::int64_t i = 0; i < valid; i += kTileRows) {
+      if (resampling.per_output == 1) {
+        accumulate_tile<false>(sources, resampling, rows, row + i, group + i * kStrip);
+      } else {
+        accumulate_tile<true>(sources, resampling, rows, row + i, group + i * kStrip);
       }
-    } else {
-      for (std::int64_t c = 0; c < columns; ++c) {
-        for (std::int64_t i = 0; i < valid; ++i)
-          out[c * out_pitch + row + i] = tile[i * kStrip + c];
+    }
+    const bool whole = valid == kGroupRows && columns == kStrip && !add;
+    float* to = whole ? out + row : transposed;
+    const std::int64_t pitch = whole ? out_pitch : kGroupRows;
+    for (int c = 0; c < kStrip; c += 4) {
+      for (int i = 0; i < kGroupRows; i += 4) {
+        transpose_4x4(group + i * kStrip + c, kStrip, to + c * pitch + i, pitch);
       }
+    }
+    if (whole) continue;
+    for (std::int64_t c = 0; c < columns; ++c) {
+      float* at = out + c * out_pitch + row;
+      const float* from = transposed + c * kGroupRows;
+      for (std::int64_t i = 0; i < valid; ++i) at[i] = add ? at[i] + from[i] : from[i];
     }
   }
 }

@@ -30,9 +30,11 @@ inline double shrink_equal_weights(float* __restrict x, const ShrinkBlock& block
   float scale[kShrinkPixels];
   for (std::int64_t p = 0; p < n; ++p) {
     const float r = std::sqrt(norm[p]);
-    const float kept = r - gamma;
-    scale[p] = kept > 0.0F ? kept / r : 0.0F;
-    norm[p] = kept > 0.0F ? weight * kept : 0.0F;
+    // Not (r - gamma) / r: where gamma is a few units in the last place of r, that difference is
+    // rounded the same way for every r of a binade, as if gamma were another one. The quotient
+    // scatters.
+    scale[p] = r > gamma ? 1.0F - gamma / r : 0.0F;
+    norm[p] = weight * r * scale[p];
   }
   for (std::size_t k = 0; k < block.xi.size(); ++k) {
     if (block.xi[k] == 0.0F) continue;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
@@ -6,6 +7,15 @@
 #include "spotcore/solvers.hpp"
 
 namespace spotcore {
+namespace {
+
+double absolute_sum(const float* taps, std::int64_t length, std::int64_t first, std::int64_t step) {
+  double sum = 0;
+  for (std::int64_t m = first; m < length; m += step) sum += std::abs(taps[m]);
+  return sum;
+}
+
+}  // namespace
 
 // Power iteration on A A*, in the space of images. The Rayleigh quotients rise to ||A||^2. For
 // Gaussians any positive start overlaps the leading eigenvector (Perron and Frobenius); a start
@@ -44,16 +54,28 @@ double norm_squared(Operations& ops, double tol, int max_iter) {
   return estimate;
 }
 
-// ||g (*) .|| <= sum |g| (Young), and A A* = sum_k of such products with g_k twice.
+// ||g (*) .|| <= sum |g| (Young), and A A* = sum_k of such products with g_k twice. On a coarse
+// grid
+// ||D^T C D|| <= ||D||^2 ||C||, where ||D||^2 per axis is at most the largest sum of |p| over a
+// coarse pixel times the largest over the coarse pixels that an image's pixel reaches (Schur).
 double norm_squared_bound(const SeparableKernels& kernels) {
   check_kernels(kernels);
   double bound = 0;
   for (const SeparableKernel& kernel : kernels) {
     double sum = 0;  // sum |g| <= sum_r (sum |f_r|)^2
     for (std::int64_t r = 0; r < kernel.rank; ++r) {
-      double taps = 0;
-      for (std::int64_t m = 0; m < kernel.length; ++m) taps += std::abs(kernel.factor(r)[m]);
+      const double taps = absolute_sum(kernel.factor(r), kernel.length, 0, 1);
       sum += taps * taps;
+    }
+    if (kernel.scale > 1) {
+      const auto length = static_cast<std::int64_t>(kernel.lowpass.size());
+      double reached = 0;
+      for (std::int64_t phase = 0; phase < kernel.scale; ++phase) {
+        reached =
+            std::max(reached, absolute_sum(kernel.lowpass.data(), length, phase, kernel.scale));
+      }
+      const double lowpass = reached * absolute_sum(kernel.lowpass.data(), length, 0, 1);
+      sum *= lowpass * lowpass;  // two axes
     }
     bound += sum * sum;
   }

@@ -6,7 +6,7 @@
 
 #include "aligned.hpp"
 #include "group_shrink.hpp"
-#include "separable_conv.hpp"
+#include "observation.hpp"
 #include "spotcore/ops.hpp"
 
 namespace spotcore {
@@ -22,7 +22,7 @@ class CpuOperations final : public Operations {
                 Execution execution)
       : isa_(isa_from_name(execution.isa)),
         pool_(execution.threads, std::move(execution.interrupted)),
-        plan_(kernels, height, width, isa_, pool_),
+        plan_(kernels, {height, width}, isa_, pool_),
         partial_(static_cast<std::size_t>(block_count(height * width))) {
     for (int worker = 0; worker < pool_.size(); ++worker) {
       blocks_.emplace_back(static_cast<std::size_t>(plan_.bins() * kShrinkPixels));
@@ -30,28 +30,25 @@ class CpuOperations final : public Operations {
   }
 
   std::int64_t bins() const override { return plan_.bins(); }
-  std::int64_t height() const override { return plan_.height(); }
-  std::int64_t width() const override { return plan_.width(); }
+  std::int64_t height() const override { return plan_.size().height; }
+  std::int64_t width() const override { return plan_.size().width; }
 
   void separable_conv(StackView x, StackSpan y) override {
     check(x, bins(), "x");
     check(y, bins(), "y");
-    plan_.filter_columns(x);
-    plan_.filter_rows(y);
+    plan_.separable_conv(x, y);
   }
 
   void forward(StackView a, ImageSpan d) override {
     check(a, bins(), "a");
     check(stack_of_one(d), 1, "d");
-    plan_.filter_columns(a);
-    plan_.filter_rows(stack_of_one(d));
+    plan_.forward(a, d);
   }
 
   void adjoint(ImageView d, StackSpan a) override {
     check(stack_of_one(d), 1, "d");
     check(a, bins(), "a");
-    plan_.filter_columns(stack_of_one(d));
-    plan_.filter_rows(a);
+    plan_.adjoint(d, a);
   }
 
   double group_shrink(StackView x, const Shrinkage& shrinkage, StackSpan y) override {
@@ -188,7 +185,7 @@ class CpuOperations final : public Operations {
 
   Isa isa_;
   ThreadPool pool_;
-  SeparablePlan plan_;
+  Observation plan_;
   std::vector<double> partial_;
   std::vector<AlignedBuffer> blocks_;  // one per worker, [K, kShrinkPixels]
 };

@@ -2,11 +2,20 @@
 
 namespace spotcore::bindings {
 
-SeparableKernels kernels_from(const py::list& factors) {
+SeparableKernels kernels_from(const py::sequence& factors) {
   SeparableKernels kernels;
   for (const py::handle item : factors) {
-    const py::array_t<float> array = strict(item, "factors", 2);
     SeparableKernel kernel;
+    py::object object = py::reinterpret_borrow<py::object>(item);
+    if (py::isinstance<py::tuple>(item)) {
+      const auto fields = py::reinterpret_borrow<py::tuple>(item);
+      if (fields.size() != 3) throw py::value_error("factors: expected (factors, scale, lowpass)");
+      object = fields[0];
+      kernel.scale = fields[1].cast<std::int64_t>();
+      const py::array_t<float> lowpass = strict(fields[2], "lowpass", 1);
+      kernel.lowpass.assign(lowpass.data(), lowpass.data() + lowpass.size());
+    }
+    const py::array_t<float> array = strict(object, "factors", 2);
     kernel.rank = array.shape(0);
     kernel.length = array.shape(1);
     kernel.taps.assign(array.data(), array.data() + array.size());

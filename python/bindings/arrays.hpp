@@ -74,7 +74,7 @@ class OptionalImage {
   std::optional<py::array_t<float>> array_;
 };
 
-SeparableKernels kernels_from(const py::list& factors);
+SeparableKernels kernels_from(const py::sequence& factors);
 
 // Threads and instruction set as given; Python's signals are looked at while the core runs.
 Execution execution(int threads, const std::string& isa);

@@ -13,8 +13,8 @@ std::unique_ptr<Operations> pixelwise_plan(const py::array_t<float>& x, int thre
   return make_cpu_operations(identity, x.shape(1), x.shape(2), execution(threads, isa));
 }
 
-py::array_t<float> separable_conv(const py::object& x_object, const py::list& factors, int threads,
-                                  const std::string& isa) {
+py::array_t<float> separable_conv(const py::object& x_object, const py::sequence& factors,
+                                  int threads, const std::string& isa) {
   const auto x = strict(x_object, "x", 3);
   const auto ops =
       make_cpu_operations(kernels_from(factors), x.shape(1), x.shape(2), execution(threads, isa));
@@ -90,7 +90,7 @@ void bind_ops(py::module_& module) {
   module.def("local_maxima", &local_maxima_of, "score"_a);
 
   py::class_<Operations>(module, "Observation")
-      .def(py::init([](const py::list& factors, std::int64_t height, std::int64_t width,
+      .def(py::init([](const py::sequence& factors, std::int64_t height, std::int64_t width,
                        int threads, const std::string& isa) {
              return make_cpu_operations(kernels_from(factors), height, width,
                                         execution(threads, isa));
@@ -125,7 +125,7 @@ void bind_ops(py::module_& module) {
           },
           "tol"_a = 1e-6, "max_iter"_a = 1000);
   module.def("norm_squared_bound",
-             [](const py::list& factors) { return norm_squared_bound(kernels_from(factors)); });
+             [](const py::sequence& factors) { return norm_squared_bound(kernels_from(factors)); });
 }
 
 }  // namespace spotcore::bindings

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,11 +24,35 @@ from spotcore._arrays import as_count, as_sigma_limits
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["gaussian_kernels", "kernel_half_length", "omega", "separable_factors"]
+__all__ = [
+    "SeparableKernel",
+    "gaussian_kernels",
+    "kernel_half_length",
+    "omega",
+    "separable_factors",
+]
 
 # Gauss-Legendre nodes per bin.  The hardest bin starts at sigma = 0, where omega is smooth but not
 # analytic; 32 nodes leave an error below 1e-10 there (tests/test_kernels.py measures it).
 _QUADRATURE_NODES = 32
+
+
+class SeparableKernel(NamedTuple):
+    """Factors of one kernel, on the image's grid or on a coarser one (`spotcore.decimation`).
+
+    Attributes
+    ----------
+    factors : ndarray, shape [R, L], float32
+        Symmetric factors of ``g``, or of the ``C`` in ``g = D^T C D`` where the scale is above 1.
+    scale : int
+        Pixels of the image per pixel of the grid of the factors.
+    lowpass : ndarray, shape [P], float32
+        Taps of the low-pass of ``D``; empty for scale 1.
+    """
+
+    factors: NDArray[np.float32]
+    scale: int = 1
+    lowpass: NDArray[np.float32] = np.zeros(0, np.float32)
 
 
 def omega(sigma: float | NDArray[np.float64], half_length: int) -> NDArray[np.float64]:
@@ -114,14 +138,21 @@ def separable_factors(
     """
     if rank is not None:
         rank = as_count(rank, "rank", minimum=1)
-    factors = []
-    for columns in _quadrature_columns(sigma_limits):
-        vectors, singular, _ = np.linalg.svd(columns, full_matrices=False)
-        eigenvalues = singular**2  # of g_k = B B^T
-        keep = _rank_within(eigenvalues, tol) if rank is None else min(rank, len(eigenvalues))
-        f = vectors[:, :keep].T * singular[:keep, None]
-        factors.append(np.ascontiguousarray((f + f[:, ::-1]) / 2.0))  # symmetric to the last bit
-    return factors
+    return [thin_factors(columns, rank, tol) for columns in _quadrature_columns(sigma_limits)]
+
+
+def thin_factors(
+    columns: NDArray[np.float64], rank: int | None = None, tol: float = 1e-6
+) -> NDArray[np.float64]:
+    """Best symmetric factors [R, L] of ``B B^T``, from the thin ``B`` [L, Q].
+
+    Of the given rank, or of the smallest with a relative Frobenius error of at most `tol`.
+    """
+    vectors, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    eigenvalues = singular**2
+    keep = _rank_within(eigenvalues, tol) if rank is None else min(rank, len(eigenvalues))
+    f = vectors[:, :keep].T * singular[:keep, None]
+    return np.ascontiguousarray((f + f[:, ::-1]) / 2.0)  # symmetric to the last bit
 
 
 def _rank_within(eigenvalues: NDArray[np.float64], tol: float) -> int:
@@ -131,16 +162,19 @@ def _rank_within(eigenvalues: NDArray[np.float64], tol: float) -> int:
     return max(1, int(np.argmax(tails <= tol**2 * tails[0])))
 
 
+def quadrature(lower: float, upper: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes and weights [Q] of ``1/sqrt(upper - lower)`` times the integral over a bin of sigma."""
+    nodes, weights = np.polynomial.legendre.leggauss(_QUADRATURE_NODES)
+    width = upper - lower
+    return lower + width * (nodes + 1.0) / 2.0, weights * math.sqrt(width) / 2.0
+
+
 def _quadrature_columns(sigma_limits: ArrayLike) -> list[NDArray[np.float64]]:
     """Return ``B_k`` [L_k, Q] with ``g_k = B_k B_k^T``: scaled ``omega`` at quadrature nodes."""
-    limits = as_sigma_limits(sigma_limits)
-    nodes, weights = np.polynomial.legendre.leggauss(_QUADRATURE_NODES)
     columns = []
-    for lower, upper in itertools.pairwise(limits):
-        width = upper - lower
-        sigma = lower + width * (nodes + 1.0) / 2.0
-        scale = np.sqrt(weights * width / 2.0 / math.sqrt(width))
-        columns.append(omega(sigma, kernel_half_length(upper)).T * scale)
+    for lower, upper in itertools.pairwise(as_sigma_limits(sigma_limits)):
+        sigma, weights = quadrature(lower, upper)
+        columns.append(omega(sigma, kernel_half_length(upper)).T * np.sqrt(weights))
     return columns
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from spotcore import _core
 from spotcore._arrays import as_count, as_number, as_points, as_real, as_shape
 from spotcore.diffusion import Assay, secretion_matrix, sigma_grid
+from spotcore.kernels import separable_factors
 from spotcore.observation import ObservationModel
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ def render(
 @functools.lru_cache(maxsize=8)
 def _model(assay: Assay) -> ObservationModel:
     """Observation model on the simulation's own sigma bins, as exact as float32 allows."""
-    return ObservationModel.gaussian(sigma_grid(assay), rank=None)
+    limits = sigma_grid(assay)
+    return ObservationModel(limits, separable_factors(limits))
 
 
 def _pulses(

@@ -97,6 +97,71 @@ TEST_CASE("convolutions follow the definition on every instruction set, and writ
   }
 }
 
+TEST_CASE("coarse kernels are D^T C D by definition, on every instruction set") {
+  // One axis at a time: D[n, x] = p(x - s (n - margin)) as a dense matrix, C as a dense Toeplitz.
+  constexpr std::int64_t kScale = 4, kHalf = 7, kMargin = kHalf / kScale, kHeight = 61, kWidth = 38;
+  check::Random random(11);
+  SeparableKernel kernel{2, 5, random.vector(10), kScale, random.vector(2 * kHalf + 1)};
+  for (std::int64_t m = 0; m < 2; ++m) {
+    for (std::int64_t r = 0; r < 2; ++r) kernel.taps[r * 5 + 4 - m] = kernel.taps[r * 5 + m];
+  }
+  for (std::int64_t m = 0; m < kHalf; ++m) kernel.lowpass[2 * kHalf - m] = kernel.lowpass[m];
+  const auto axis = [&](std::int64_t r, std::int64_t size) {  // D^T F_r D, [size, size]
+    const std::int64_t coarse = (size - 1 + kHalf) / kScale + 1 + kMargin;
+    const auto low = [&](std::int64_t n, std::int64_t x) {
+      const std::int64_t m = x - kScale * (n - kMargin) + kHalf;
+      return m < 0 || m > 2 * kHalf ? 0.0 : double{kernel.lowpass[static_cast<std::size_t>(m)]};
+    };
+    std::vector<double> out(static_cast<std::size_t>(size * size));
+    for (std::int64_t n = 0; n < coarse; ++n) {
+      for (std::int64_t q = std::max<std::int64_t>(0, n - 2); q < std::min(coarse, n + 3); ++q) {
+        for (std::int64_t x = 0; x < size; ++x) {
+          for (std::int64_t y = 0; y < size; ++y) {
+            out[static_cast<std::size_t>(x * size + y)] +=
+                low(n, x) * kernel.factor(r)[q - n + 2] * low(q, y);
+          }
+        }
+      }
+    }
+    return out;
+  };
+  const std::vector<float> d = random.vector(kHeight * kWidth);
+  std::vector<double> exact(d.size());
+  for (std::int64_t r = 0; r < 2; ++r) {
+    const std::vector<double> rows = axis(r, kHeight), columns = axis(r, kWidth);
+    std::vector<double> half(d.size());
+    for (std::int64_t y = 0; y < kHeight; ++y) {
+      for (std::int64_t v = 0; v < kHeight; ++v) {
+        for (std::int64_t x = 0; x < kWidth; ++x) {
+          half[static_cast<std::size_t>(y * kWidth + x)] +=
+              rows[static_cast<std::size_t>(y * kHeight + v)] *
+              d[static_cast<std::size_t>(v * kWidth + x)];
+        }
+      }
+    }
+    for (std::int64_t y = 0; y < kHeight; ++y) {
+      for (std::int64_t x = 0; x < kWidth; ++x) {
+        for (std::int64_t u = 0; u < kWidth; ++u) {
+          exact[static_cast<std::size_t>(y * kWidth + x)] +=
+              half[static_cast<std::size_t>(y * kWidth + u)] *
+              columns[static_cast<std::size_t>(x * kWidth + u)];
+        }
+      }
+    }
+  }
+  const double scale = std::abs(*std::max_element(exact.begin(), exact.end()));
+  for (const std::string& isa : isa_names()) {
+    // Beside a kernel on the image's own grid, whose output must not be disturbed.
+    const auto ops = make_cpu_operations({{1, 1, {2.0F}}, kernel}, kHeight, kWidth, {2, isa, {}});
+    std::vector<float> a(2 * d.size());
+    ops->adjoint({d.data(), kHeight, kWidth}, {a.data(), 2, kHeight, kWidth});
+    for (std::size_t p = 0; p < d.size(); ++p) {
+      CHECK(a[p] == 4 * d[p]);
+      CHECK(std::abs(a[d.size() + p] - exact[p]) < 1e-5 * scale);
+    }
+  }
+}
+
 TEST_CASE("results are the same to the last bit for every number of threads") {
   check::Random random(3);
   const Shape shape{61, 130, {{2, 21}, {1, 75}}};
@@ -159,6 +224,9 @@ TEST_CASE("wrong arguments are refused") {
   CHECK_THROWS(make_cpu_operations({{1, 1, {NAN}}}, 4, 4), std::invalid_argument);
   CHECK_THROWS(make_cpu_operations({{2, 3, {1, 2, 1}}}, 4, 4), std::invalid_argument);
   CHECK_THROWS(make_cpu_operations({good}, 4, 4, {1, "avx9", {}}), std::invalid_argument);
+  CHECK_THROWS(make_cpu_operations({{1, 1, {1}, 2, {}}}, 4, 4), std::invalid_argument);
+  CHECK_THROWS(make_cpu_operations({{1, 1, {1}, 2, {1, 1}}}, 4, 4), std::invalid_argument);
+  CHECK_THROWS(make_cpu_operations({{1, 1, {1}, 1, {1}}}, 4, 4), std::invalid_argument);
   const auto ops = make_cpu_operations({good}, 4, 4, {});
   std::vector<float> memory(64);
   const float minus[] = {-1};

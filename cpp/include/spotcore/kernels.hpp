@@ -1,4 +1,4 @@
-// The kernels of an observation model as separable factors: g_k = sum_r f_kr f_kr^T.
+// The kernels of an observation model as separable factors.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,19 @@
 
 namespace spotcore {
 
-// Factors of one symmetric kernel: `rank` rows of `length` (odd) taps, each row symmetric.
+// One symmetric kernel: `rank` rows of `length` (odd) taps, each row symmetric.
+//
+// With scale = 1 the factors are those of g itself. A smooth kernel can be given on a coarser grid:
+// with scale = s > 1 the kernel is  g = D^T (sum_r f_r f_r^T (*)) D,  where D filters both axes
+// with `lowpass` (odd length, symmetric) and keeps every s-th pixel, on a grid that is extended
+// beyond the image so that nothing of it is lost. D^T D's aliases are the factors' business: they
+// are fitted so that the product is g (spotcore.decimation in Python).
 struct SeparableKernel {
   std::int64_t rank = 0;
   std::int64_t length = 0;
   std::vector<float> taps;  // [rank, length]
+  std::int64_t scale = 1;
+  std::vector<float> lowpass = {};  // empty for scale 1
 
   std::int64_t half() const { return length / 2; }
   const float* factor(std::int64_t r) const { return taps.data() + r * length; }
@@ -19,7 +27,7 @@ struct SeparableKernel {
 using SeparableKernels = std::vector<SeparableKernel>;  // one per sigma bin
 
 // Throws std::invalid_argument unless every kernel has rank >= 1, an odd length, finite symmetric
-// taps and is not identically zero.
+// taps and is not identically zero; with a scale > 1, a low-pass of the same kind.
 void check_kernels(const SeparableKernels& kernels);
 
 }  // namespace spotcore

@@ -14,6 +14,8 @@
 //   minimise over a >= 0, supported where mask = 1
 //       ||w (A a - d)||^2 + lambda sum_pixels ||xi a||_2
 //
+// How each g_k is applied is the plan's private matter (kernels.hpp says what it can be given).
+//
 // del Aguila Pla and Jalden, "Cell detection by functional inverse diffusion and non-negative group
 // sparsity, Part II", IEEE TSP 66(20), 2018: equations (1), (6), Algorithm 3.
 #pragma once
