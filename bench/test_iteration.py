@@ -22,7 +22,7 @@ LAM = 0.5
 def multiply_adds(model: sc.ObservationModel, side: int) -> int:
     """Count the taps that fall inside the image, over all passes of A and A* in one iteration."""
     total = 0
-    for f in model.factors:
+    for f, _, _ in model.kernels:
         offsets = np.abs(np.arange(f.shape[1]) - f.shape[1] // 2)
         in_line = np.maximum(0, side - offsets).sum()  # taps inside a line of the image, all pixels
         total += 4 * f.shape[0] * int(in_line) * side

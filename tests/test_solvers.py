@@ -213,8 +213,10 @@ def oracle_terms(
     """Compute both terms at the returned a in float64, A by FFT."""
     size = [n + 402 for n in image.shape]
     total = np.zeros(size)
-    for a_k, factors in zip(result.a.astype(np.float64), model.factors, strict=True):
-        kernel = factors.astype(np.float64).T @ factors.astype(np.float64)
+    for a_k, kernel_k in zip(result.a.astype(np.float64), model.kernels, strict=True):
+        assert kernel_k.scale == 1
+        factors = kernel_k.factors.astype(np.float64)
+        kernel = factors.T @ factors
         half = kernel.shape[0] // 2
         spectrum = np.fft.rfft2(a_k, size) * np.fft.rfft2(kernel, size)
         total += np.roll(np.fft.irfft2(spectrum, size), (-half, -half), axis=(0, 1))
