@@ -31,36 +31,19 @@ def multiply_adds(model: sc.ObservationModel, side: int) -> int:
 
 @pytest.mark.benchmark(group="FISTA iteration, 512x512, K=8")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("rank", [1, 3])
-def test_spotcore_direct(benchmark, image, rank, threads) -> None:
+@pytest.mark.parametrize("rank", [1, 3, None])
+def test_spotcore(benchmark, image, rank, threads) -> None:
     model = sc.ObservationModel.gaussian(PART2_LIMITS, rank=rank)
-    benchmark.extra_info.update(
-        program=f"spotcore, direct, rank {rank}",
-        threads=threads,
-        per=ITERATIONS,
-        gflop=2e-9 * multiply_adds(model, 512),
-    )
+    program = "multiscale" if rank is None else f"direct, rank {rank}"
+    benchmark.extra_info.update(program=f"spotcore, {program}", threads=threads, per=ITERATIONS)
+    if rank is not None:
+        benchmark.extra_info["gflop"] = 2e-9 * multiply_adds(model, 512)
     result = benchmark.pedantic(
         sc.solve,
         (image, model),
         {"lam": LAM, "step": STEP, "tol": 0, "max_iter": ITERATIONS, "threads": threads},
-        rounds=7,
+        rounds=9,
         warmup_rounds=1,
-    )
-    assert result.iterations == ITERATIONS
-
-
-@pytest.mark.benchmark(group="FISTA iteration, 512x512, K=8")
-@pytest.mark.parametrize("threads", [1, 2])
-def test_spotcore_multiscale(benchmark, image, threads) -> None:
-    model = sc.ObservationModel.gaussian(PART2_LIMITS)
-    benchmark.extra_info.update(program="spotcore, multiscale", threads=threads, per=ITERATIONS)
-    result = benchmark.pedantic(
-        sc.solve,
-        (image, model),
-        {"lam": LAM, "step": STEP, "tol": 0, "max_iter": ITERATIONS, "threads": threads},
-        rounds=15,
-        warmup_rounds=2,
     )
     assert result.iterations == ITERATIONS
 

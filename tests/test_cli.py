@@ -255,17 +255,18 @@ def test_interrupt_ends_cleanly(tmp_path):
     image = sc.simulate(50, (256, 256), seed=0).image
     write_png(tmp_path / "long.png", image.astype(np.uint8))
     out = tmp_path / "out"
-    process = subprocess.Popen(
-        [*SPOTCORE, "detect", str(tmp_path / "long.png"), "-o", str(out), "--max-iter", "1000000",
-         "--tol", "0"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not out.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)  # into the solver
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    command = [*SPOTCORE, "detect", str(tmp_path / "long.png"), "-o", str(out)]
+    endless = ["--max-iter", "1000000", "--tol", "0"]
+    with subprocess.Popen([*command, *endless], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not out.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.0)  # into the solver
+        process.send_signal(signal.SIGINT)
+        try:
+            _, error = process.communicate(timeout=30)
+        finally:
+            process.kill()  # does nothing to one that has ended
     assert process.returncode == 130
     assert "interrupted" in error and "Traceback" not in error
     assert files(out) == []
