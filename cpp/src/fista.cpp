@@ -122,7 +122,10 @@ FistaResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
   Progress& now = result.last;
   now.data_term = ops.data_term(image_view(Aa), problem.image, problem.w);
   now.penalty = problem.lambda * group_norms(view(a), problem.xi);
+  std::int64_t gap_iteration = -1;  // of the last refresh, which costs a product with A*
   const auto refresh_gap = [&] {
+    if (gap_iteration == now.iteration) return;
+    gap_iteration = now.iteration;
     certificate.update(image_view(Aa), gradient);
     now.gap = certificate.relative_gap(now.objective());
   };
@@ -151,8 +154,7 @@ FistaResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
     if (!std::isfinite(now.objective())) {
       throw std::overflow_error(
           "the iteration left the range of float32: the step is too long, or the image, the "
-          "weights "
-          "or the kernels are too large");
+          "weights or the kernels are too large");
     }
     result.data_terms.push_back(now.data_term);
     result.penalties.push_back(now.penalty);

@@ -30,8 +30,8 @@ bool has_v3() {
 #endif
 bool always() { return true; }
 
+// Best first.
 constexpr Target kTargets[] = {
-// best first
 #if SPOTCORE_X86_TARGETS
     {"v4", Isa::v4, has_v4},
     {"v3", Isa::v3, has_v3},

@@ -54,10 +54,10 @@ double norm_squared(Operations& ops, double tol, int max_iter) {
   return estimate;
 }
 
-// ||g (*) .|| <= sum |g| (Young), and A A* = sum_k of such products with g_k twice. On a coarse
-// grid
-// ||D^T C D|| <= ||D||^2 ||C||, where ||D||^2 per axis is at most the largest sum of |p| over a
-// coarse pixel times the largest over the coarse pixels that an image's pixel reaches (Schur).
+// ||g (*) .|| <= sum |g| (Young), and A A* = sum_k of such products with g_k twice.
+// On a coarse grid ||D^T C D|| <= ||D||^2 ||C||, where ||D||^2 per axis is at most the largest sum
+// of |p| over a coarse pixel times the largest over the coarse pixels that an image's pixel reaches
+// (Schur).
 double norm_squared_bound(const SeparableKernels& kernels) {
   check_kernels(kernels);
   double bound = 0;

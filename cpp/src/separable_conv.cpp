@@ -48,7 +48,7 @@ void check_kernels(const SeparableKernels& kernels) {
     if (kernel.scale < 1 || (kernel.scale == 1) != kernel.lowpass.empty() ||
         (kernel.scale > 1 && kernel.lowpass.size() % 2 == 0)) {
       throw std::invalid_argument(
-          name + "expected scale 1, or a scale > 1 with a low-pass of odd " + "length, got scale " +
+          name + "expected scale 1, or a scale > 1 with a low-pass of odd length, got scale " +
           std::to_string(kernel.scale) + " and length " + std::to_string(kernel.lowpass.size()));
     }
     check_symmetric(kernel.lowpass, name + "low-pass: ");

@@ -124,6 +124,13 @@ def as_count(x: Any, name: str, *, minimum: int = 0, maximum: int = 2**31 - 1) -
     return value
 
 
+def as_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    """Check that an option is one of a few names."""
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+    return str(value)
+
+
 def as_shape(shape: Any, name: str = "shape") -> tuple[int, int]:
     """Convert to (H, W), both at least 1."""
     if not isinstance(shape, Sequence) or isinstance(shape, (str, bytes)):

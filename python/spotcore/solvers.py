@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spotcore import _core
 from spotcore._arrays import (
+    as_choice,
     as_count,
     as_image,
     as_number,
@@ -176,8 +177,8 @@ def solve(
         )
     if not isinstance(model, ObservationModel):
         raise TypeError(f"model: expected an ObservationModel, got {type(model).__name__}")
-    _check_choice(method, "method", _METHODS)
-    _check_choice(momentum, "momentum", _MOMENTA)
+    as_choice(method, "method", _METHODS)
+    as_choice(momentum, "momentum", _MOMENTA)
     as_device(device)
     lam = as_number(lam, "lam", minimum=0.0)
     momentum_a = as_number(momentum_a, "momentum_a", minimum=2.0, strict=True)
@@ -283,11 +284,6 @@ def as_bin_weights(xi: ArrayLike | None, n_bins: int) -> NDArray[np.float32]:
     if weights.min() < 0:
         raise ValueError(f"xi: expected weights >= 0, got {weights.min():g}")
     return weights
-
-
-def _check_choice(value: Any, name: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
 
 
 def _cancelling(callback: Callback) -> Callable[[_core.Progress], bool]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore._arrays import as_image, as_number, as_sigma_limits
+from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
 from spotcore.circle import Circle, find_well
 from spotcore.detections import Cells, detect
 from spotcore.kernels import gaussian_kernels
@@ -125,8 +125,8 @@ def prepare_well(
         If the image is not a finite image, or an option is not what is expected.
     """
     grey = as_image(image, "image")
-    _one_of(preset, "preset", ("auto", "paper", "well"))
-    _one_of(polarity, "polarity", ("auto", "dark", "bright"))
+    as_choice(preset, "preset", ("auto", "paper", "well"))
+    as_choice(polarity, "polarity", ("auto", "dark", "bright"))
     circle = find_well(grey)
     chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
     inside = np.ones(grey.shape, bool) if circle is None else circle.inside(grey.shape, circle.rim)
@@ -217,11 +217,6 @@ def lambda_from_noise(noise: float, sigma_limits: ArrayLike) -> float:
     """
     norms = sum(float((kernel**2).sum()) for kernel in gaussian_kernels(sigma_limits))
     return NOISE_FACTOR * 2.0 * noise * math.sqrt(norms)
-
-
-def _one_of(value: str, name: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
 
 
 def _as_level(
