@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 # Relative commands of cmake presets (ninja) come from the venv too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
 
-.PHONY: help demo test lint format sanitize native install-check bench reproduce clean
+.PHONY: help demo test lint format sanitize native install-check bench solve plate reproduce clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -52,6 +53,14 @@ bench: $(READY) ## timings of ours and of the peers, in one run, as a table
 	$(BIN)/python -m pytest bench --benchmark-only --benchmark-json=build/bench.json -q
 	$(BIN)/python bench/report.py build/bench.json
 
+solve: $(READY) $(PEERS) ## the fast solve against FISTA, SciPy, PyTorch and SPORCO (up to an hour)
+	cmake --preset bench
+	cmake --build --preset bench
+	$(BIN)/python bench/reproduce_solve.py
+
+plate: $(READY) ## 96 simulated wells: wells per minute, and where the time goes
+	$(BIN)/python bench/plate_profile.py
+
 reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
 	$(BIN)/python bench/reproduce_wells.py
 	$(BIN)/python bench/reproduce_fista.py
@@ -61,11 +70,16 @@ clean: ## remove everything that was built, the venv too
 
 # An editable install that rebuilds the core when its sources change. That needs the build tools in
 # the venv and no isolated build environment.
+INSTALL := $(BIN)/pip install --quiet --no-build-isolation -C editable.rebuild=true \
+	  -C editable.verbose=false -C build-dir=build/editable -C cmake.define.SPOTCORE_WERROR=ON --editable
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("spotcore needs Python >= 3.11, $(PYTHON) is %d.%d; try make PYTHON=..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet "scikit-build-core>=0.11" "pybind11>=3.0,<4" "cmake>=3.24" ninja
-	$(BIN)/pip install --quiet --no-build-isolation --editable ".[test,lint]" \
-	  -C editable.rebuild=true -C editable.verbose=false -C build-dir=build/editable \
-	  -C cmake.define.SPOTCORE_WERROR=ON
+	$(INSTALL) ".[test,lint]"
+	@touch $@
+
+# Apart, because PyTorch is large.
+$(PEERS): $(READY)
+	$(INSTALL) ".[test,lint,bench]"
 	@touch $@

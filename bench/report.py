@@ -7,14 +7,14 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+from machine import lines
+
 
 def main(path: str) -> None:
     run = json.loads(Path(path).read_text())
     machine = run["machine_info"]["spotcore"]
     peaks = {int(t): float(p) for t, p in machine["fma_peak_gflops"].items() if p != "unknown"}
-    print(f"{machine['processor']}, {machine['threads_available']} processors, {machine['isa']}")
-    print(f"commit {machine['commit']}{' with changes' if machine['dirty'] else ''}")
-    print("FMA peak " + ", ".join(f"{p:.0f} GFLOP/s on {t} threads" for t, p in peaks.items()))
+    print(lines(machine))
     cases = sorted(run["benchmarks"], key=lambda case: case["group"])
     for group, members in groupby(cases, key=lambda case: case["group"]):
         print(f"\n{group}")

@@ -39,6 +39,7 @@ def main() -> int:
         trace["image"],
         model,
         lam=float(trace["lam"]),
+        method="fista",
         step=float(trace["eta"]),
         max_iter=args.iterations,
         tol=0,

@@ -12,7 +12,13 @@ from scipy.signal import fftconvolve
 import spotcore as sc
 from cases import PART2_SIGMA_LIMITS
 from spotcore import _core
-from spotcore.decimation import coarsest_scale, fit_coarse, lowpass, multiscale_kernels
+from spotcore.decimation import (
+    coarsest_scale,
+    fit_coarse,
+    half_length,
+    lowpass,
+    multiscale_kernels,
+)
 from spotcore.kernels import gaussian_kernels, omega, quadrature
 
 SHAPES = [(512, 512), (200, 333), (41, 30), (7, 90), (1, 64), (1, 1)]
@@ -53,11 +59,11 @@ def test_operator_follows_the_whole_kernels_up_to_the_border(shape: tuple[int, i
     exact = sum(convolve(a_k, g) for a_k, g in zip(a, kernels, strict=True))
     exact_adjoint = np.stack([convolve(d, g) for g in kernels])
     image, adjoint = model.forward(a), model.adjoint(d)
-    assert relative(image, exact) < 2e-5
+    assert relative(image, exact) < 1e-4
     # Up to the border: no pixel there may be worse than the inside is allowed to be.
     assert np.abs(image - exact).max() < 1e-4 * exact.max()
     for mine, theirs in zip(adjoint, exact_adjoint, strict=True):
-        assert relative(mine, theirs) < 2e-5
+        assert relative(mine, theirs) < 1e-4
         assert np.abs(mine - theirs).max() < 1e-4 * theirs.max()
 
 
@@ -104,16 +110,48 @@ def test_same_answer_for_every_number_of_threads() -> None:
     assert len({plan.adjoint(d).tobytes() for plan in plans}) == 1
 
 
-@pytest.mark.parametrize("sigma", [0.0, 1.0, 3.9, 4.0, 7.9, 8.0, 33.0, 500.0])
-def test_scale_is_the_coarsest_that_leaves_two_pixels_to_sigma(sigma: float) -> None:
-    scale = coarsest_scale(sigma)
-    assert scale == 1 or sigma >= 2 * scale
-    assert scale == 16 or sigma < 4 * scale
+@pytest.mark.parametrize(
+    "limits",
+    [PART2_SIGMA_LIMITS, (1.2, 2.2, 3.5, 5.5, 8.5, 13, 20, 30, 45), (0, 1, 3, 60), (2, 2.1)],
+    ids=str,
+)
+def test_each_kernel_keeps_to_1e_4_on_any_grid_of_sigma(limits: tuple[float, ...]) -> None:
+    """On noise, which holds every frequency, and far from the border, which no kernel reaches."""
+    kernels = multiscale_kernels(tuple(map(float, limits)))
+    side = 64 + 2 * int(7 * limits[-1])
+    d = np.zeros((side, side), np.float32)
+    middle = np.s_[side // 2 - 32 : side // 2 + 32]
+    d[middle, middle] = np.random.default_rng(5).normal(size=(64, 64))
+    adjoint = _core.Observation(kernels, side, side).adjoint(d)
+    for mine, g in zip(adjoint, whole_kernels(list(limits)), strict=True):
+        assert relative(mine, convolve(d, g)) < 1e-4
+
+
+@pytest.mark.parametrize("tol", [1e-3, 4e-5, 1e-7])
+@pytest.mark.parametrize("limits", list(itertools.pairwise(PART2_SIGMA_LIMITS)))
+def test_scale_and_length_are_the_extremes_within_the_budget(
+    limits: tuple[float, float], tol: float
+) -> None:
+    sigma, weights = quadrature(*limits)
+    scale = coarsest_scale(*limits, tol)
+
+    def aliased(scale: int) -> float:
+        return float(weights @ np.exp(-((sigma * np.pi / scale) ** 2) / 2) / weights.sum())
+
+    assert scale == 1 or aliased(scale) <= tol
+    assert scale == 16 or aliased(2 * scale) > tol
+    g = whole_kernels(list(limits))[0]
+    half = half_length(*limits, tol)
+    for shorter, within in [(0, True), (1, False)]:
+        cut = g.copy()
+        reach = len(g) // 2 - half + shorter
+        cut[reach : len(g) - reach, reach : len(g) - reach] = 0
+        assert (np.linalg.norm(cut) <= tol * np.linalg.norm(g)) == within
 
 
 def test_part2_scales() -> None:
     scales = [kernel.scale for kernel in multiscale_kernels(tuple(PART2_SIGMA_LIMITS))]
-    assert scales == [1, 2, 4, 4, 8, 16, 16, 16]
+    assert scales == [1, 4, 4, 8, 16, 16, 16, 16]
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8, 16])

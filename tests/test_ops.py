@@ -19,6 +19,7 @@ from single_precision import (
     shrink_bound,
 )
 from spotcore import _core, reference
+from spotcore.decimation import multiscale_kernels
 
 ISAS = ("v4", "v3", "baseline")
 THREADS = (1, 2, 3)
@@ -205,25 +206,30 @@ def test_group_shrink_is_the_minimiser(xi_name: str, isa: str) -> None:
             assert np.all(np.abs(y[:, m, n] - best) <= bound[m, n] + accuracy)
 
 
+def impulse_factors(bins: int) -> list[NDArray[np.float64]]:
+    """Kernels of one pixel, of sizes that are exact: A* r is then [g_1 r, ..., g_K r]."""
+    return [np.array([[2.0 ** -(k % 3)]]) for k in range(bins)]
+
+
 @pytest.mark.parametrize("masked", [False, True], ids=["no_mask", "mask"])
 @pytest.mark.parametrize("xi_name", XI)
 @pytest.mark.parametrize("shape", GROUP_SHAPES, ids=str)
 def test_fista_step_is_the_reference(
     shape: tuple[int, int, int], xi_name: str, masked: bool, isa: str
 ) -> None:
-    gradient, xi = spread(shape, 12), XI[xi_name](shape[0])
+    factors, xi = impulse_factors(shape[0]), XI[xi_name](shape[0])
+    residual = spread((1, *shape[1:]), 12)[0]
     a, a_prev = np.maximum(spread(shape, 13), 0), np.maximum(spread(shape, 14), 0)
     mask = (np.random.default_rng(15).random(shape[1:]) < 0.7).astype(np.float64)
     step, alpha, gamma = 0.125, 0.75, 1.0
     weights = f32(mask) if masked else None
-    results = [
-        _core.fista_step(
-            *map(f32, (gradient, a, a_prev)), weights, step, alpha, gamma, f32(xi),
-            threads=threads, isa=isa,
-        )
-        for threads in THREADS
-    ]  # fmt: skip
-    a_next, penalty = results[0]
+    results = []
+    for threads in THREADS:
+        plan = _core.Observation(f32_all(factors), *shape[1:], threads=threads, isa=isa)
+        arrays = map(f32, (residual, a, a_prev))
+        results.append(plan.fista_step(*arrays, weights, step, alpha, gamma, f32(xi)))
+    a_next, image, penalty = results[0]
+    gradient = reference.adjoint(residual, factors)
     expected, expected_penalty = reference.fista_step(
         gradient, a, a_prev, mask if masked else None, step, alpha, gamma, xi
     )
@@ -237,15 +243,51 @@ def test_fista_step_is_the_reference(
     error = xi.max() * bound.sum() + gamma_n(32) * expected_penalty
     assert math.isfinite(penalty)
     assert abs(penalty - expected_penalty) <= error
+    exact = reference.forward(a_next.astype(np.float64), factors)
+    assert np.all(
+        np.abs(checked(image, shape[1:]) - exact) <= forward_bound(a_next.astype(float), factors)
+    )
     same_for_all_threads(results)
+
+
+MULTISCALE = multiscale_kernels((2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (70, 129), (131, 64), (66, 67)], ids=str)
+@pytest.mark.parametrize("kernels", [MULTISCALE, MULTISCALE[1:4], f32_all(CASES[-3].factors())])
+def test_fista_step_is_its_parts(kernels: Any, shape: tuple[int, int], isa: str) -> None:
+    """In blocks it does what A*, the step and A do in turn."""
+    rng = np.random.default_rng(20)
+    bins = len(kernels)
+    residual = rng.normal(size=shape).astype(np.float32)
+    a, a_prev = rng.random((2, bins, *shape), dtype=np.float32)
+    mask = (rng.random(shape) < 0.8).astype(np.float32)
+    xi = np.arange(bins, dtype=np.float32)
+    results = []
+    for threads in THREADS:
+        plan = _core.Observation(kernels, *shape, threads=threads, isa=isa)
+        results.append(plan.fista_step(residual, a, a_prev, mask, 0.25, 0.5, 0.01, xi))
+    a_next, image, _ = results[0]
+    same_for_all_threads(results)
+    plan = _core.Observation(kernels, *shape, isa=isa)
+    gradient = plan.adjoint(residual).astype(np.float64)
+    expected, _ = reference.fista_step(
+        gradient, a.astype(np.float64), a_prev.astype(np.float64), mask, 0.25, 0.5, 0.01, xi
+    )
+    size = 1.5 * np.abs(a) + 0.5 * np.abs(a_prev) + 0.25 * np.abs(gradient)
+    bound = gamma_n(5) * np.sqrt((size**2).sum(axis=0)) + shrink_bound(size)
+    assert np.all(np.abs(checked(a_next, a.shape) - expected) <= bound)
+    assert np.array_equal(image, plan.forward(a_next))
 
 
 def test_fista_step_keeps_its_input(isa: str) -> None:
     """The core may reuse a_prev's memory inside a solve, but not that of a caller."""
-    gradient, a, a_prev = (f32(spread((3, 20, 30), seed)) for seed in (16, 17, 18))
-    copies = gradient.copy(), a.copy(), a_prev.copy()
-    _core.fista_step(gradient, a, a_prev, None, 0.1, 0.5, 1.0, np.ones(3, np.float32), isa=isa)
-    for now, before in zip((gradient, a, a_prev), copies, strict=True):
+    a, a_prev = (f32(spread((3, 20, 30), seed)) for seed in (17, 18))
+    residual = f32(spread((1, 20, 30), 16)[0])
+    copies = residual.copy(), a.copy(), a_prev.copy()
+    plan = _core.Observation(f32_all(impulse_factors(3)), 20, 30, isa=isa)
+    plan.fista_step(residual, a, a_prev, None, 0.1, 0.5, 1.0, np.ones(3, np.float32))
+    for now, before in zip((residual, a, a_prev), copies, strict=True):
         assert np.array_equal(now, before)
 
 

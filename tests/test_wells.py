@@ -13,7 +13,7 @@ from spotcore.demo import plate_like
 from spotcore.detections import Cells
 from spotcore.io import read_image
 from spotcore.membrane import background, find_polarity, noise_sigma
-from spotcore.pipeline import LIMITS, RANK, output_names
+from spotcore.pipeline import SETTINGS, output_names
 from spotcore.spots import climb, curvature_noise, one_mark_per_spot, principal_curvatures
 from spotcore.wells import PAPER_LAM, PAPER_SIGMA_LIMITS, find_cells, prepare_well
 
@@ -21,15 +21,16 @@ from spotcore.wells import PAPER_LAM, PAPER_SIGMA_LIMITS, find_cells, prepare_we
 def solved(image, **options):
     """Cells of an image, by the same steps and limits as the command line."""
     well = prepare_well(image, **options)
-    max_iter, tol = LIMITS[well.preset]
+    setting = SETTINGS[well.preset]
     result = sc.solve(
         well.signal,
-        sc.ObservationModel.gaussian(well.sigma_limits, rank=RANK),
+        sc.ObservationModel.gaussian(well.sigma_limits, rank=setting.rank),
         lam=well.lam,
+        method=setting.method,
         w=well.w,
         mask=well.mask,
-        max_iter=max_iter,
-        tol=tol,
+        max_iter=setting.max_iter,
+        tol=setting.tol,
     )
     return well, find_cells(well, result)
 

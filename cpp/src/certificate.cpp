@@ -1,4 +1,5 @@
 // The duality gap: a proof of how far an answer is from the optimum.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -40,10 +41,60 @@ Certificate::Certificate(Operations& ops, const Problem& problem) : ops_(ops), p
 }
 
 void Certificate::update(ImageView Aa, StackSpan workspace) {
-  const std::int64_t pixels = Aa.size();
-  const ImageSpan nu{nu_.data(), Aa.height, Aa.width};
-  ops_.residual(Aa, Aa, 0.0F, problem_.image, problem_.w, nu);
+  ops_.residual(Aa, Aa, 0.0F, problem_.image, problem_.w, {nu_.data(), Aa.height, Aa.width});
   for (float& value : nu_) value *= -2.0F;
+  evaluate(workspace);
+}
+
+void Certificate::update_dual(ImageView nu, int repairs, StackSpan workspace) {
+  std::copy_n(nu.data, nu.size(), nu_.data());
+  drop_unseen();
+  evaluate(workspace);
+  if (repairs == 0) return;
+  std::copy_n(nu.data, nu.size(), nu_.data());
+  drop_unseen();
+  repair(repairs, workspace);
+  evaluate(workspace);
+}
+
+// nu is 0 where w = 0.
+void Certificate::drop_unseen() {
+  if (problem_.w.data == nullptr) return;
+  for (std::size_t p = 0; p < nu_.size(); ++p) {
+    if (problem_.w.data[p] == 0.0F) nu_[p] = 0.0F;
+  }
+}
+
+// Scaling by the worst pixel is a waste where few pixels are bad. What sticks out of the dual ball,
+// theta = v - projection of v = A* nu, is the prox of lambda ||xi .|| at v, and
+//   nu <- nu - relaxation (c + M)^-1 A theta
+// falls on the squared distance to the ball: c + M >= A A* makes 1 a safe relaxation. As violations
+// are sparse, far longer steps are safe too, until they are not: then the sum of what sticks out
+// grows, and the steps are shortened.
+void Certificate::repair(int steps, StackSpan workspace) {
+  constexpr double kInside = 0.998;  // aims at a ball a little smaller, which is reached sooner
+  constexpr float kLongest = 18.0F, kShortest = 1.0F;
+  const std::int64_t height = ops_.height(), width = ops_.width();
+  std::vector<float> image(nu_.size());
+  const Shrinkage ball{static_cast<float>(kInside * problem_.lambda), problem_.xi};
+  float relaxation = kLongest;
+  double before = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < steps; ++i) {
+    const double out = ops_.primal_dual_step({nu_.data(), height, width}, {}, problem_.mask, 1.0F,
+                                             0.0F, ball, workspace, {image.data(), height, width});
+    if (out == 0.0) break;
+    if (out > before) relaxation = std::max(kShortest, relaxation / 3.0F);
+    before = out;
+    ops_.normal_solve({image.data(), height, width}, ops_.normal_floor(), -relaxation,
+                      {nu_.data(), height, width});
+    drop_unseen();
+  }
+}
+
+// The bound that nu_ proves, made feasible as above.
+void Certificate::evaluate(StackSpan workspace) {
+  const std::int64_t pixels = problem_.image.size();
+  const ImageSpan nu{nu_.data(), ops_.height(), ops_.width()};
   ops_.adjoint({nu.data, nu.height, nu.width}, workspace);
 
   const StackView v{workspace.data, workspace.bins, workspace.height, workspace.width};

@@ -8,7 +8,8 @@
 namespace spotcore {
 
 ColumnKernel column_kernel(Isa isa) {
-  return {SPOTCORE_FOR_ISA(isa, strip_layout)(), SPOTCORE_FOR_ISA(isa, column_conv)};
+  return {SPOTCORE_FOR_ISA(isa, strip_layout)(), SPOTCORE_FOR_ISA(isa, column_conv),
+          SPOTCORE_FOR_ISA(isa, column_conv_transposed), SPOTCORE_FOR_ISA(isa, line_conv)};
 }
 
 }  // namespace spotcore

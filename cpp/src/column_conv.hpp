@@ -1,4 +1,4 @@
-// Convolution along the columns of strips: the inner loop of every separable convolution.
+// Filters along the columns of strips: the inner loop of everything that is separable.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,8 @@ struct Resampling {
   std::int64_t offset = 0;
 };
 
-// One input strip [rows, width] of a larger image and the factor that it is convolved with.
+// One input strip [rows, width] of a larger image and the factor that it is filtered with. A strip
+// is read in its whole width, even where fewer columns are wanted.
 struct ColumnSource {
   const float* strip;
   std::int64_t pitch;  // floats from one row to the next
@@ -31,13 +32,25 @@ struct ColumnSource {
   std::int64_t half;
 };
 
+// y[r, c] = sum_sources sum_q taps[..] strip[q, c] over 0 <= q < rows,
+// for row0 <= r < row1 and c < columns <= layout.width.
+struct ColumnTask {
+  std::span<const ColumnSource> sources;
+  Resampling resampling;
+  std::int64_t rows, columns, row0, row1;
+};
+
 struct ColumnKernel {
   StripLayout layout;
-  // out[c * out_pitch + r] = (or +=) sum_sources sum_q taps[..] strip[q][c] over 0 <= q < rows, for
-  // row0 <= r < row1 and c < columns <= layout.width.
-  void (*conv)(std::span<const ColumnSource> sources, Resampling resampling, std::int64_t rows,
-               std::int64_t columns, std::int64_t row0, std::int64_t row1, float* out,
-               std::int64_t out_pitch, bool add);
+  // out[(r - row0) out_pitch + c] = (or +=) y[r, c]
+  void (*conv)(const ColumnTask& task, float* out, std::int64_t out_pitch, bool add);
+  // out[c out_pitch + r] = y[r, c]
+  void (*conv_transposed)(const ColumnTask& task, float* out, std::int64_t out_pitch);
+  // Along a line: out[f][x] = sum_m taps[f][m] line[x + m] for m < length and x < width. The line
+  // and the outputs have kSlack more floats; those of the outputs are overwritten.
+  void (*line_conv)(const float* line, std::int64_t width, std::span<const float* const> taps,
+                    std::int64_t length, float* const* out);
+  static constexpr std::int64_t kSlack = 64;
 };
 
 ColumnKernel column_kernel(Isa isa);

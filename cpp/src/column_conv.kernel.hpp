@@ -3,12 +3,13 @@
 // A strip is [rows, kStrip] floats: neighbouring columns lie in the lanes, so that one tap
 // multiplies whole vectors and no data moves across lanes. The tile of kTileRows output rows by one
 // strip is held in registers while every tap of every source passes by; a row of input that is
-// loaded once serves all rows of the tile. The tile leaves transposed, so that the next pass finds
-// what are rows of the image here as columns there.
+// loaded once serves all rows of the tile. The tile leaves as it is, or transposed, so that a next
+// pass along the other axis finds what are rows of the image here as columns there.
 
 // Vectors across a strip and rows of a tile: sums, one row of input and a tap fill the registers.
-inline constexpr int kVectors = SPOTCORE_REGISTERS == 32 && SPOTCORE_LANES == 4 ? 6 : 3;
-inline constexpr int kTileRows = SPOTCORE_REGISTERS == 32 && SPOTCORE_LANES == 16 ? 8 : 4;
+// Four rows waste little on a short kernel: a row of input reaches all of them but for three.
+inline constexpr int kVectors = SPOTCORE_REGISTERS == 32 ? (SPOTCORE_LANES == 4 ? 6 : 4) : 3;
+inline constexpr int kTileRows = 4;
 inline constexpr int kStrip = kVectors * SPOTCORE_LANES;
 // Rows that leave together: as much of a cache line as a strip can hold.
 inline constexpr int kGroupRows = kStrip % 16 == 0 ? 16 : kStrip % 8 == 0 ? 8 : 4;
@@ -52,17 +53,18 @@ inline std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-// tile[i][c] = sum over sources and input rows q of  f[tap_index(q, row0 + i)] * strip[q][c]
+// out[i][c] = (or +=) sum over sources and input rows q of  f[tap_index(q, row0 + i)] * strip[q][c]
+// for the kTileRows rows i and kStrip columns c of a tile.
 //
 // Sums in blocks: a register adds kBlockRows products at most before it is added to the tile. One
 // running sum over a thousand taps of one sign loses ten times as much to rounding, which 10 000
 // iterations of a solver with momentum can see.
 template <bool kDecimating>
 inline void accumulate_tile(std::span<const ColumnSource> sources, Resampling resampling,
-                            std::int64_t rows, std::int64_t row0, float* tile) {
+                            std::int64_t rows, std::int64_t row0, float* out,
+                            std::int64_t out_pitch, bool add) {
   constexpr std::int64_t kBlockRows = 128;
   const std::int64_t per_output = kDecimating ? resampling.per_output : 1;
-  std::fill_n(tile, kTileRows * kStrip, 0.0F);
   for (const ColumnSource& source : sources) {
     // Taps are padded with zeros on both sides: input rows out of an output row's reach add 0.
     const std::int64_t index0 = resampling.offset + source.half - per_output * row0;
@@ -91,30 +93,36 @@ inline void accumulate_tile(std::span<const ColumnSource> sources, Resampling re
       }
       for (int i = 0; i < kTileRows; ++i) {
         for (int v = 0; v < kVectors; ++v) {
-          *reinterpret_cast<Vector*>(tile + i * kStrip + v * SPOTCORE_LANES) += sum[i][v];
+          Vector& to = *reinterpret_cast<Vector*>(out + i * out_pitch + v * SPOTCORE_LANES);
+          to = add ? to + sum[i][v] : sum[i][v];
         }
       }
+      add = true;
     }
+  }
+  if (add) return;
+  for (int i = 0; i < kTileRows; ++i) std::fill_n(out + i * out_pitch, kStrip, 0.0F);
+}
+
+inline void any_tile(const ColumnTask& task, std::int64_t row0, float* out, std::int64_t out_pitch,
+                     bool add) {
+  if (task.resampling.per_output == 1) {
+    accumulate_tile<false>(task.sources, task.resampling, task.rows, row0, out, out_pitch, add);
+  } else {
+    accumulate_tile<true>(task.sources, task.resampling, task.rows, row0, out, out_pitch, add);
   }
 }
 
-// Rows [row0, row1) of the output, summed over sources and written (or added) transposed:
-// out[c * out_pitch + row] for c < columns. Tiles leave in groups that fill a cache line.
-inline void column_conv(std::span<const ColumnSource> sources, Resampling resampling,
-                        std::int64_t rows, std::int64_t columns, std::int64_t row0,
-                        std::int64_t row1, float* out, std::int64_t out_pitch, bool add) {
+// Tiles leave in groups that fill a cache line.
+inline void column_conv_transposed(const ColumnTask& task, float* out, std::int64_t out_pitch) {
   alignas(64) float group[kGroupRows * kStrip];
   alignas(64) float transposed[kGroupRows * kStrip];
-  for (std::int64_t row = row0; row < row1; row += kGroupRows) {
-    const std::int64_t valid = std::min<std::int64_t>(kGroupRows, row1 - row);
+  for (std::int64_t row = task.row0; row < task.row1; row += kGroupRows) {
+    const std::int64_t valid = std::min<std::int64_t>(kGroupRows, task.row1 - row);
     for (std::int64_t i = 0; i < valid; i += kTileRows) {
-      if (resampling.per_output == 1) {
-        accumulate_tile<false>(sources, resampling, rows, row + i, group + i * kStrip);
-      } else {
-        accumulate_tile<true>(sources, resampling, rows, row + i, group + i * kStrip);
-      }
+      any_tile(task, row + i, group + i * kStrip, kStrip, false);
     }
-    const bool whole = valid == kGroupRows && columns == kStrip && !add;
+    const bool whole = valid == kGroupRows && task.columns == kStrip;
     float* to = whole ? out + row : transposed;
     const std::int64_t pitch = whole ? out_pitch : kGroupRows;
     for (int c = 0; c < kStrip; c += 4) {
@@ -123,10 +131,75 @@ inline void column_conv(std::span<const ColumnSource> sources, Resampling resamp
       }
     }
     if (whole) continue;
-    for (std::int64_t c = 0; c < columns; ++c) {
-      float* at = out + c * out_pitch + row;
-      const float* from = transposed + c * kGroupRows;
-      for (std::int64_t i = 0; i < valid; ++i) at[i] = add ? at[i] + from[i] : from[i];
+    for (std::int64_t c = 0; c < task.columns; ++c) {
+      std::copy_n(transposed + c * kGroupRows, valid, out + c * out_pitch + row);
     }
+  }
+}
+
+inline void column_conv(const ColumnTask& task, float* out, std::int64_t out_pitch, bool add) {
+  alignas(64) float tile[kTileRows * kStrip];
+  for (std::int64_t row = task.row0; row < task.row1; row += kTileRows) {
+    float* to = out + (row - task.row0) * out_pitch;
+    if (task.row1 - row >= kTileRows && task.columns == kStrip) {
+      any_tile(task, row, to, out_pitch, add);
+      continue;
+    }
+    any_tile(task, row, tile, kStrip, false);
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(kTileRows, task.row1 - row); ++i) {
+      for (std::int64_t c = 0; c < task.columns; ++c) {
+        float& value = to[i * out_pitch + c];
+        value = add ? value + tile[i * kStrip + c] : tile[i * kStrip + c];
+      }
+    }
+  }
+}
+
+// Along a line instead: neighbouring outputs lie in the lanes too, so that each tap reads the line
+// at another offset, most of them across cache lines. With two or more factors for what was read
+// that costs nothing, and no data need be transposed between the passes.
+inline constexpr int kLineVectors = SPOTCORE_REGISTERS == 32 ? 4 : 2;
+
+template <int kFactors>
+inline void line_conv_of(const float* line, std::int64_t width, const float* const* taps,
+                         std::int64_t length, float* const* out) {
+  constexpr std::int64_t kBlockTaps = 128;  // as in accumulate_tile
+  for (std::int64_t x = 0; x < width; x += kLineVectors * SPOTCORE_LANES) {
+    for (std::int64_t block = 0; block < length; block += kBlockTaps) {
+      Vector sum[kFactors][kLineVectors] = {};
+      const std::int64_t block_end = std::min(length, block + kBlockTaps);
+      for (std::int64_t m = block; m < block_end; ++m) {
+        Vector in[kLineVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kLineVectors; ++v) {
+          in[v] = *reinterpret_cast<const Vector*>(line + x + m + v * SPOTCORE_LANES);
+        }
+#pragma GCC unroll 4
+        for (int f = 0; f < kFactors; ++f) {
+          const float tap = taps[f][m];
+#pragma GCC unroll 4
+          for (int v = 0; v < kLineVectors; ++v) sum[f][v] += tap * in[v];
+        }
+      }
+      for (int f = 0; f < kFactors; ++f) {
+        for (int v = 0; v < kLineVectors; ++v) {
+          Vector& to = *reinterpret_cast<Vector*>(out[f] + x + v * SPOTCORE_LANES);
+          to = block == 0 ? sum[f][v] : to + sum[f][v];
+        }
+      }
+    }
+  }
+}
+
+inline void line_conv(const float* line, std::int64_t width, std::span<const float* const> taps,
+                      std::int64_t length, float* const* out) {
+  switch (taps.size()) {
+    case 1: return line_conv_of<1>(line, width, taps.data(), length, out);
+    case 2: return line_conv_of<2>(line, width, taps.data(), length, out);
+    case 3: return line_conv_of<3>(line, width, taps.data(), length, out);
+    case 4: return line_conv_of<4>(line, width, taps.data(), length, out);
+    default:
+      line_conv_of<3>(line, width, taps.data(), length, out);
+      return line_conv(line, width, taps.subspan(3), length, out + 3);
   }
 }

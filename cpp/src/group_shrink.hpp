@@ -6,6 +6,7 @@
 #include <span>
 
 #include "isa.hpp"
+#include "observation.hpp"
 #include "spotcore/ops.hpp"
 #include "threads.hpp"
 
@@ -13,7 +14,7 @@ namespace spotcore {
 
 // Pixels that are shrunk together. All bins of a block stay in the first-level cache between the
 // two times that shrinkage needs them, and bins a whole image apart never compete for its sets.
-inline constexpr std::int64_t kShrinkPixels = 256;
+inline constexpr std::int64_t kShrinkPixels = Block::kPixels;
 
 struct ShrinkBlock {
   std::int64_t pixels;
@@ -42,16 +43,29 @@ struct ShrinkArguments {
 };
 
 struct StepArguments {
-  const float *gradient, *a, *a_prev, *mask;  // mask may be null
+  const float *a, *a_prev, *mask;  // mask may be null
   float* next;
-  std::int64_t plane;
+  ImageSize image;
   float step, alpha;
   ShrinkBlock block;
 };
 
+struct PrimalDualArguments {
+  float* e;           // may be null: zero, and not updated
+  const float* mask;  // may be null
+  float* z;
+  ImageSize image;
+  float step, relaxation;
+  ShrinkBlock block;
+};
+
 using ShrinkPixels = double (*)(const ShrinkArguments&, std::int64_t, float*);
-using StepPixels = double (*)(const StepArguments&, std::int64_t, float*);
+// On a block of pixels, whose gradient is in the values and is overwritten.
+using StepPixels = double (*)(const StepArguments&, const Block&, float* values);
+// Likewise, with A* nu in the values.
+using PrimalDualPixels = double (*)(const PrimalDualArguments&, const Block&, float* values);
 ShrinkPixels shrink_kernel(Isa isa);
 StepPixels step_kernel(Isa isa);
+PrimalDualPixels primal_dual_kernel(Isa isa);
 
 }  // namespace spotcore

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <stdexcept>
 #include <vector>
 
@@ -9,10 +10,58 @@
 namespace spotcore {
 namespace {
 
-double absolute_sum(const float* taps, std::int64_t length, std::int64_t first, std::int64_t step) {
-  double sum = 0;
-  for (std::int64_t m = first; m < length; m += step) sum += std::abs(taps[m]);
+// sum_m f[m] cos(m u), for symmetric taps about their centre
+double symbol(const double* f, std::int64_t half, double u) {
+  double sum = f[half];
+  for (std::int64_t m = 1; m <= half; ++m) {
+    sum += 2.0 * f[half + m] * std::cos(static_cast<double>(m) * u);
+  }
   return sum;
+}
+
+// ||g (*) .|| <= sum |g| <= sum_r (sum |f_r|)^2 (Young): exact for one factor of one sign.
+double direct_norm_bound(const SeparableKernel& kernel) {
+  double bound = 0;
+  for (std::int64_t r = 0; r < kernel.rank; ++r) {
+    double sum = 0;
+    for (std::int64_t m = 0; m < kernel.length; ++m) sum += std::abs(kernel.factor(r)[m]);
+    bound += sum * sum;
+  }
+  return bound;
+}
+
+// On infinite grids D^T C D has the spectrum of C D D^T, which are both convolutions:
+//   sum_r F_r(u) F_r(v) S(u) S(v),  S the symbol of D D^T along an axis,
+// at most max_u S(u)^2 sum_r F_r(u)^2 (Cauchy and Schwarz). An image is a window on that. The
+// maximum of a trigonometric polynomial of degree n is that over N points, or up to 1 / cos(pi n /
+// N) more.
+double coarse_norm_bound(const SeparableKernel& kernel) {
+  const auto length = static_cast<std::int64_t>(kernel.lowpass.size());
+  const std::int64_t reach = (length - 1) / kernel.scale;
+  std::vector<double> overlap(static_cast<std::size_t>(2 * reach + 1));
+  for (std::int64_t j = -reach; j <= reach; ++j) {
+    const std::int64_t shift = std::abs(j) * kernel.scale;
+    for (std::int64_t m = 0; m + shift < length; ++m) {
+      overlap[static_cast<std::size_t>(j + reach)] +=
+          double{kernel.lowpass[static_cast<std::size_t>(m)]} *
+          kernel.lowpass[static_cast<std::size_t>(m + shift)];
+    }
+  }
+  const std::vector<double> taps(kernel.taps.begin(), kernel.taps.end());
+  const std::int64_t degree = 2 * (kernel.half() + reach), points = 32 * (degree + 1);
+  double largest = 0;
+  for (std::int64_t i = 0; 2 * i <= points; ++i) {
+    const double u = 2.0 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(points);
+    double squares = 0;
+    for (std::int64_t r = 0; r < kernel.rank; ++r) {
+      const double value = symbol(taps.data() + r * kernel.length, kernel.half(), u);
+      squares += value * value;
+    }
+    const double overlap_symbol = symbol(overlap.data(), reach, u);
+    largest = std::max(largest, squares * overlap_symbol * overlap_symbol);
+  }
+  return largest /
+         std::cos(std::numbers::pi * static_cast<double>(degree) / static_cast<double>(points));
 }
 
 }  // namespace
@@ -54,30 +103,13 @@ double norm_squared(Operations& ops, double tol, int max_iter) {
   return estimate;
 }
 
-// ||g (*) .|| <= sum |g| (Young), and A A* = sum_k of such products with g_k twice.
-// On a coarse grid ||D^T C D|| <= ||D||^2 ||C||, where ||D||^2 per axis is at most the largest sum
-// of |p| over a coarse pixel times the largest over the coarse pixels that an image's pixel reaches
-// (Schur).
+// A A* = sum_k of the k-th convolution twice.
 double norm_squared_bound(const SeparableKernels& kernels) {
   check_kernels(kernels);
   double bound = 0;
   for (const SeparableKernel& kernel : kernels) {
-    double sum = 0;  // sum |g| <= sum_r (sum |f_r|)^2
-    for (std::int64_t r = 0; r < kernel.rank; ++r) {
-      const double taps = absolute_sum(kernel.factor(r), kernel.length, 0, 1);
-      sum += taps * taps;
-    }
-    if (kernel.scale > 1) {
-      const auto length = static_cast<std::int64_t>(kernel.lowpass.size());
-      double reached = 0;
-      for (std::int64_t phase = 0; phase < kernel.scale; ++phase) {
-        reached =
-            std::max(reached, absolute_sum(kernel.lowpass.data(), length, phase, kernel.scale));
-      }
-      const double lowpass = reached * absolute_sum(kernel.lowpass.data(), length, 0, 1);
-      sum *= lowpass * lowpass;  // two axes
-    }
-    bound += sum * sum;
+    const double norm = kernel.scale == 1 ? direct_norm_bound(kernel) : coarse_norm_bound(kernel);
+    bound += norm * norm;
   }
   return bound;
 }

@@ -1,89 +1,14 @@
 #include "observation.hpp"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 #include <string>
 
 namespace spotcore {
-namespace {
-
-SeparableKernels lowpass_kernels(const SeparableKernel& kernel, std::size_t count) {
-  return SeparableKernels(count,
-                          {1, static_cast<std::int64_t>(kernel.lowpass.size()), kernel.lowpass});
-}
-
-}  // namespace
-
-ScaleLevel::ScaleLevel(const SeparableKernels& kernels, std::vector<std::int64_t> bins,
-                       ImageSize size, Isa isa, ThreadPool& pool)
-    : bins_(std::move(bins)), inputs_(bins_.size()), outputs_(bins_.size()) {
-  const SeparableKernel& first = kernels.front();
-  const std::int64_t scale = first.scale;
-  ImageSize grid = size;
-  if (scale > 1) {
-    // Coarse row n lies at s (n - margin): every one that the low-pass of some pixel reaches.
-    const auto half = static_cast<std::int64_t>(first.lowpass.size() / 2);
-    const std::int64_t margin = half / scale;
-    grid = {(size.height - 1 + half) / scale + 1 + margin,
-            (size.width - 1 + half) / scale + 1 + margin};
-    const Resampling decimate{scale, 1, scale * margin};
-    const Resampling interpolate{1, scale, -scale * margin};
-    const SeparableKernels each = lowpass_kernels(first, bins_.size());
-    const SeparableKernels one = lowpass_kernels(first, 1);
-    coarse_.reset(new Coarse{
-        SeparablePlan(each, size, grid, decimate, isa, pool),
-        SeparablePlan(one, size, grid, decimate, isa, pool),
-        SeparablePlan(each, grid, size, interpolate, isa, pool),
-        SeparablePlan(one, grid, size, interpolate, isa, pool),
-        AlignedBuffer(bins_.size() * static_cast<std::size_t>(grid.pixels())),
-        AlignedBuffer(static_cast<std::size_t>(grid.pixels())),
-        {},
-        {},
-    });
-    for (std::size_t k = 0; k < bins_.size(); ++k) {
-      float* plane = coarse_->stack.get() + static_cast<std::int64_t>(k) * grid.pixels();
-      coarse_->planes.push_back(plane);
-      coarse_->plane_inputs.push_back(plane);
-    }
-  }
-  factors_ = std::make_unique<SeparablePlan>(kernels, grid, grid, Resampling{}, isa, pool);
-}
-
-void ScaleLevel::separable_conv(StackView x, StackSpan y) {
-  for (std::size_t k = 0; k < bins_.size(); ++k) {
-    inputs_[k] = x.plane(bins_[k]);
-    outputs_[k] = y.plane(bins_[k]);
-  }
-  if (!coarse_) return factors_->apply(inputs_, outputs_);
-  coarse_->decimate_each.apply(inputs_, coarse_->planes);
-  factors_->apply(coarse_->plane_inputs, coarse_->planes);
-  coarse_->interpolate_each.apply(coarse_->plane_inputs, outputs_);
-}
-
-void ScaleLevel::forward(StackView a, ImageSpan d, bool add) {
-  for (std::size_t k = 0; k < bins_.size(); ++k) inputs_[k] = a.plane(bins_[k]);
-  float* const image[] = {d.data};
-  if (!coarse_) return factors_->apply(inputs_, image, add);
-  float* const sum[] = {coarse_->image.get()};
-  const float* const sum_input[] = {coarse_->image.get()};
-  coarse_->decimate_each.apply(inputs_, coarse_->planes);
-  factors_->apply(coarse_->plane_inputs, sum);
-  coarse_->interpolate_one.apply(sum_input, image, add);
-}
-
-void ScaleLevel::adjoint(ImageView d, StackSpan a) {
-  for (std::size_t k = 0; k < bins_.size(); ++k) outputs_[k] = a.plane(bins_[k]);
-  const float* const image[] = {d.data};
-  if (!coarse_) return factors_->apply(image, outputs_);
-  float* const small[] = {coarse_->image.get()};
-  const float* const small_input[] = {coarse_->image.get()};
-  coarse_->decimate_one.apply(image, small);
-  factors_->apply(small_input, coarse_->planes);
-  coarse_->interpolate_each.apply(coarse_->plane_inputs, outputs_);
-}
 
 Observation::Observation(const SeparableKernels& kernels, ImageSize size, Isa isa, ThreadPool& pool)
-    : bins_(static_cast<std::int64_t>(kernels.size())), size_(size) {
+    : bins_(static_cast<std::int64_t>(kernels.size())), size_(size), pool_(pool) {
   check_kernels(kernels);
   if (size.height < 1 || size.width < 1) {
     throw std::invalid_argument("image size: expected at least 1x1, got " +
@@ -103,24 +28,203 @@ Observation::Observation(const SeparableKernels& kernels, ImageSize size, Isa is
                                     std::to_string(scale));
       }
     }
-    levels_.emplace_back(members, bins, size, isa, pool);
+    if (scale == 1) {
+      direct_ = std::make_unique<SeparablePlan>(members, size, isa, pool.size());
+      direct_bins_ = bins;
+      direct_maps_ = AlignedBuffer(bins.size() * static_cast<std::size_t>(size.pixels()));
+      direct_inputs_.resize(bins.size());
+      direct_outputs_.resize(bins.size());
+    } else {
+      levels_.emplace_back(members, bins, size, kBandRows, isa, pool.size());
+    }
   }
+  const auto strip = static_cast<std::size_t>(column_kernel(isa).layout.width);
+  for (int worker = 0; worker < pool.size(); ++worker) {
+    packed_.emplace_back(static_cast<std::size_t>(size.height) * strip);
+    values_.emplace_back(static_cast<std::size_t>(bins_ * Block::kPixels));
+  }
+}
+
+void Observation::decimate(ImageView d) {
+  if (levels_.empty()) return;
+  const auto levels = static_cast<std::int64_t>(levels_.size());
+  pool_.run(levels * strips(), [&](std::int64_t task, int worker) {
+    const std::int64_t x0 = task / levels * Block::kColumns;
+    levels_[static_cast<std::size_t>(task % levels)].decimate_columns(
+        d, x0, std::min(size_.width, x0 + Block::kColumns), packed(worker));
+  });
+}
+
+void Observation::decimate(StackView a) {
+  if (levels_.empty()) return;
+  pool_.run(bands(), [&](std::int64_t band, int worker) { decimate_band(a, band, worker); });
+}
+
+void Observation::decimate_band(StackView a, std::int64_t band, int worker) {
+  for (CoarseLevel& level : levels_) level.decimate_band(a, band, packed(worker), worker);
+}
+
+template <class Direct, class Tasks, class Pass>
+void Observation::pass(std::int64_t direct_tasks, Direct direct, Tasks tasks, Pass level_pass) {
+  std::int64_t total = direct_tasks;
+  for (const CoarseLevel& level : levels_) total += tasks(level);
+  pool_.run(total, [&](std::int64_t task, int worker) {
+    if (task < direct_tasks) return direct(task, worker);
+    task -= direct_tasks;
+    for (CoarseLevel& level : levels_) {
+      if (task < tasks(level)) return level_pass(level, task, worker);
+      task -= tasks(level);
+    }
+  });
+}
+
+// The direct kernels' two passes fill the gaps that the small ones of the levels leave.
+void Observation::filter(Maps inputs, Maps outputs) {
+  const auto count = [](Maps maps, std::size_t each) {
+    return maps == Maps::each ? each : std::min<std::size_t>(1, each);
+  };
+  const auto direct_inputs = std::span(direct_inputs_).first(count(inputs, direct_inputs_.size()));
+  const auto direct_outputs =
+      std::span(direct_outputs_).first(count(outputs, direct_outputs_.size()));
+  const auto no_direct = [](std::int64_t, int) {};
+  pass(
+      direct_ ? direct_->first_tasks() : 0,
+      [&](std::int64_t task, int worker) { direct_->first_pass(direct_inputs, task, worker); },
+      [&](const CoarseLevel& level) {
+        return inputs == Maps::each ? level.sum_tasks() : level.decimate_tasks();
+      },
+      [&](CoarseLevel& level, std::int64_t task, int) {
+        inputs == Maps::each ? level.sum_bands(task) : level.decimate_rows(task);
+      });
+  pass(
+      direct_ ? direct_->second_tasks(direct_outputs.size()) : 0,
+      [&](std::int64_t task, int) { direct_->second_pass(direct_outputs, task); },
+      [](const CoarseLevel& level) { return level.first_tasks(); },
+      [&](CoarseLevel& level, std::int64_t task, int worker) {
+        level.first_pass(count(inputs, level.size()), task, worker);
+      });
+  if (levels_.empty()) return;
+  pass(
+      0, no_direct,
+      [&](const CoarseLevel& level) { return level.second_tasks(count(outputs, level.size())); },
+      [&](CoarseLevel& level, std::int64_t task, int) {
+        level.second_pass(count(outputs, level.size()), task);
+      });
+  pass(
+      0, no_direct,
+      [&](const CoarseLevel& level) {
+        return level.interpolate_tasks(count(outputs, level.size()));
+      },
+      [](CoarseLevel& level, std::int64_t task, int) { level.interpolate_rows(task); });
+}
+
+void Observation::interpolate(ImageSpan d) {
+  if (levels_.empty()) return;
+  pool_.run(strips(), [&](std::int64_t strip, int) {
+    const std::int64_t x0 = strip * Block::kColumns;
+    const std::int64_t x1 = std::min(size_.width, x0 + Block::kColumns);
+    for (std::int64_t y0 = 0; y0 < size_.height; y0 += Block::kRows) {
+      bool add = direct_ != nullptr;
+      for (CoarseLevel& level : levels_) {
+        level.interpolate(0, y0, std::min(size_.height, y0 + Block::kRows), x0, x1, d.row(y0) + x0,
+                          size_.width, add);
+        add = true;
+      }
+    }
+  });
+}
+
+void Observation::interpolate(StackSpan a) {
+  if (levels_.empty()) return;
+  pool_.run(strips(), [&](std::int64_t strip, int) {
+    const std::int64_t x0 = strip * Block::kColumns;
+    const std::int64_t x1 = std::min(size_.width, x0 + Block::kColumns);
+    for (CoarseLevel& level : levels_) {
+      for (std::size_t j = 0; j < level.size(); ++j) {
+        level.interpolate(j, 0, size_.height, x0, x1, a.plane(level.bin(j)) + x0, size_.width,
+                          false);
+      }
+    }
+  });
 }
 
 void Observation::separable_conv(StackView x, StackSpan y) {
-  for (ScaleLevel& level : levels_) level.separable_conv(x, y);
+  for (std::size_t j = 0; j < direct_bins_.size(); ++j) {
+    direct_inputs_[j] = x.plane(direct_bins_[j]);
+    direct_outputs_[j] = y.plane(direct_bins_[j]);
+  }
+  decimate(x);
+  filter(Maps::each, Maps::each);
+  interpolate(y);
 }
 
 void Observation::forward(StackView a, ImageSpan d) {
-  bool add = false;
-  for (ScaleLevel& level : levels_) {
-    level.forward(a, d, add);
-    add = true;
+  decimate(a);
+  end_forward(a, d);
+}
+
+void Observation::end_forward(StackView a, ImageSpan d) {
+  for (std::size_t j = 0; j < direct_bins_.size(); ++j) {
+    direct_inputs_[j] = a.plane(direct_bins_[j]);
   }
+  if (direct_) direct_outputs_[0] = d.data;
+  filter(Maps::each, Maps::one);
+  interpolate(d);
 }
 
 void Observation::adjoint(ImageView d, StackSpan a) {
-  for (ScaleLevel& level : levels_) level.adjoint(d, a);
+  for (std::size_t j = 0; j < direct_bins_.size(); ++j) {
+    direct_outputs_[j] = a.plane(direct_bins_[j]);
+  }
+  begin_adjoint(d);
+  interpolate(a);
+}
+
+void Observation::begin_adjoint(ImageView d) {
+  if (direct_) direct_inputs_[0] = d.data;
+  decimate(d);
+  filter(Maps::one, Maps::each);
+}
+
+void Observation::sweep(ImageView d, const BlockBody& body, StackView next, ImageSpan Anext) {
+  for (std::size_t j = 0; j < direct_bins_.size(); ++j) {
+    direct_outputs_[j] = direct_maps_.get() + static_cast<std::int64_t>(j) * size_.pixels();
+  }
+  begin_adjoint(d);
+  // Rows of blocks, not columns: planes and rows lie at powers of two from each other, and a column
+  // of blocks would use few of the sets of every cache.
+  pool_.run(bands(), [&](std::int64_t band, int worker) {
+    float* values = values_[static_cast<std::size_t>(worker)].get();
+    const std::int64_t end = std::min(size_.height, (band + 1) * kBandRows);
+    for (std::int64_t y0 = band * kBandRows; y0 < end; y0 += Block::kRows) {
+      for (std::int64_t strip = 0; strip < strips(); ++strip) {
+        const std::int64_t x0 = strip * Block::kColumns;
+        const Block block{y0, x0, std::min(Block::kRows, end - y0),
+                          std::min(Block::kColumns, size_.width - x0),
+                          y0 / Block::kRows * strips() + strip};
+        adjoint_block(block, values);
+        body(block, values, worker);
+      }
+    }
+    decimate_band(next, band, worker);
+  });
+  end_forward(next, Anext);
+}
+
+void Observation::adjoint_block(const Block& block, float* values) {
+  for (std::size_t j = 0; j < direct_bins_.size(); ++j) {
+    const float* from = direct_outputs_[j] + block.y0 * size_.width + block.x0;
+    float* to = values + direct_bins_[j] * Block::kPixels;
+    for (std::int64_t row = 0; row < block.rows; ++row) {
+      std::copy_n(from + row * size_.width, block.columns, to + row * block.columns);
+    }
+  }
+  for (CoarseLevel& level : levels_) {
+    for (std::size_t j = 0; j < level.size(); ++j) {
+      level.interpolate(j, block.y0, block.y0 + block.rows, block.x0, block.x0 + block.columns,
+                        values + level.bin(j) * Block::kPixels, block.columns, false);
+    }
+  }
 }
 
 }  // namespace spotcore

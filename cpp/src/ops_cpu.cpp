@@ -5,7 +5,9 @@
 #include <string>
 
 #include "aligned.hpp"
+#include "data_fit.hpp"
 #include "group_shrink.hpp"
+#include "normal_solve.hpp"
 #include "observation.hpp"
 #include "spotcore/ops.hpp"
 
@@ -19,14 +21,21 @@ bool blocked(ImageView mask, std::int64_t p) {
 class CpuOperations final : public Operations {
  public:
   CpuOperations(const SeparableKernels& kernels, std::int64_t height, std::int64_t width,
-                Execution execution)
+                Execution execution, const Preconditioner* preconditioner)
       : isa_(isa_from_name(execution.isa)),
+        fit_(data_fit(isa_)),
         pool_(execution.threads, std::move(execution.interrupted)),
         plan_(kernels, {height, width}, isa_, pool_),
-        partial_(static_cast<std::size_t>(block_count(height * width))) {
+        partial_(static_cast<std::size_t>(std::max(block_count(height * width), plan_.blocks()))) {
     for (int worker = 0; worker < pool_.size(); ++worker) {
       blocks_.emplace_back(static_cast<std::size_t>(plan_.bins() * kShrinkPixels));
     }
+    if (preconditioner == nullptr) return;
+    if (!(preconditioner->floor > 0)) {
+      throw std::invalid_argument("preconditioner: expected a floor > 0");
+    }
+    normal_floor_ = preconditioner->floor;
+    normal_ = std::make_unique<NormalSolve>(*preconditioner, plan_.size(), isa_, pool_);
   }
 
   std::int64_t bins() const override { return plan_.bins(); }
@@ -65,46 +74,79 @@ class CpuOperations final : public Operations {
                       });
   }
 
-  double fista_step(StackView gradient, StackView a, StackView a_prev, ImageView mask, float step,
-                    float alpha, const Shrinkage& shrinkage, StackSpan next) override {
-    check(gradient, bins(), "gradient");
+  double fista_step(ImageView residual, StackView a, StackView a_prev, ImageView mask, float step,
+                    float alpha, const Shrinkage& shrinkage, StackSpan next,
+                    ImageSpan A_next) override {
+    check(stack_of_one(residual), 1, "residual");
     check(a, bins(), "a");
     check(a_prev, bins(), "a_prev");
     check(next, bins(), "next");
+    check(stack_of_one(A_next), 1, "A_next");
     if (mask.data != nullptr) check(stack_of_one(mask), 1, "mask");
     check_shrinkage(shrinkage, bins());
     const StepPixels kernel = step_kernel(isa_);
-    StepArguments args{gradient.data, a.data, a_prev.data, mask.data,          next.data,
-                       a.pixels(),    step,   alpha,       block_of(shrinkage)};
-    return sum_blocks(pool_, a.pixels(), partial_,
-                      [&, args](std::int64_t p0, std::int64_t pixels, int worker) {
-                        StepArguments mine = args;
-                        mine.block.pixels = pixels;
-                        return kernel(mine, p0, block_memory(worker));
-                      });
+    const StepArguments args{a.data,       a_prev.data, mask.data, next.data,
+                             plan_.size(), step,        alpha,     block_of(shrinkage)};
+    return sweep(residual, next, A_next, [&](const Block& block, float* values) {
+      StepArguments mine = args;
+      mine.block.pixels = block.pixels();
+      return kernel(mine, block, values);
+    });
   }
+
+  double primal_dual_step(ImageView nu, StackSpan e, ImageView mask, float step, float relaxation,
+                          const Shrinkage& shrinkage, StackSpan z, ImageSpan Az) override {
+    check(stack_of_one(nu), 1, "nu");
+    if (e.data != nullptr) check(e, bins(), "e");
+    check(z, bins(), "z");
+    check(stack_of_one(Az), 1, "Az");
+    if (mask.data != nullptr) check(stack_of_one(mask), 1, "mask");
+    check_shrinkage(shrinkage, bins());
+    const PrimalDualPixels kernel = primal_dual_kernel(isa_);
+    const PrimalDualArguments args{e.data,     mask.data,          z.data, plan_.size(), step,
+                                   relaxation, block_of(shrinkage)};
+    return sweep(nu, z, Az, [&](const Block& block, float* values) {
+      PrimalDualArguments mine = args;
+      mine.block.pixels = block.pixels();
+      return kernel(mine, block, values);
+    });
+  }
+
+  void dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
+                     float relaxation, ImageSpan e_y, ImageSpan Ae, ImageSpan residual) override {
+    sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t pixels, int) {
+      for (std::int64_t p = p0; p < p0 + pixels; ++p) {
+        const float weight = w.data == nullptr ? 1.0F : w.data[p];
+        const float pull = 2.0F * step_y * weight * weight;
+        const float e = e_y.data[p];
+        const float y = (e - step_y * nu.data[p] + pull * d.data[p]) / (1.0F + pull);
+        residual.data[p] = (2.0F * y - e) - (2.0F * Az.data[p] - Ae.data[p]);
+        e_y.data[p] = e + relaxation * (y - e);
+        Ae.data[p] += relaxation * (Az.data[p] - Ae.data[p]);
+      }
+      return 0.0;
+    });
+  }
+
+  void normal_solve(ImageView r, float c, float relaxation, ImageSpan x) override {
+    check(stack_of_one(r), 1, "r");
+    check(stack_of_one(x), 1, "x");
+    if (!normal_) throw std::logic_error("normal_solve: the plan has no preconditioner");
+    normal_->apply(r, c, relaxation, x);
+  }
+  float normal_floor() const override { return normal_floor_; }
 
   void residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
                 ImageSpan residual) override {
     sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t pixels, int) {
-      for (std::int64_t p = p0; p < p0 + pixels; ++p) {
-        const float b = Aa.data[p] + alpha * (Aa.data[p] - Aa_prev.data[p]);
-        const float weight = w.data == nullptr ? 1.0F : w.data[p];
-        residual.data[p] = weight * weight * (b - d.data[p]);
-      }
+      fit_.residual(Aa, Aa_prev, alpha, d, w, residual, p0, pixels);
       return 0.0;
     });
   }
 
   double data_term(ImageView Aa, ImageView d, ImageView w) override {
     return sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t pixels, int) {
-      double sum = 0;
-      for (std::int64_t p = p0; p < p0 + pixels; ++p) {
-        const float weight = w.data == nullptr ? 1.0F : w.data[p];
-        const double r = weight * (Aa.data[p] - d.data[p]);
-        sum += r * r;
-      }
-      return sum;
+      return fit_.data_term(Aa, d, w, p0, pixels);
     });
   }
 
@@ -122,7 +164,7 @@ class CpuOperations final : public Operations {
       }
       return ratio;
     });
-    return *std::max_element(partial_.begin(), partial_.end());
+    return max_partial(v.pixels());
   }
 
   double dual_norm(StackView v, StackView q, float rho, ImageView mask,
@@ -145,7 +187,7 @@ class CpuOperations final : public Operations {
       }
       return largest;
     });
-    return std::sqrt(*std::max_element(partial_.begin(), partial_.end()));
+    return std::sqrt(max_partial(v.pixels()));
   }
 
  private:
@@ -174,6 +216,23 @@ class CpuOperations final : public Operations {
     return {0, shrinkage.gamma, shrinkage.xi, equal_weight(shrinkage.xi)};
   }
 
+  // `body` on every block of A* image; the sum of what it returns, in a fixed order.
+  template <class Body>
+  double sweep(ImageView image, StackView next, ImageSpan A_next, Body body) {
+    plan_.sweep(
+        image,
+        [&](const Block& block, float* values, int) {
+          partial_[static_cast<std::size_t>(block.index)] = body(block, values);
+        },
+        next, A_next);
+    double sum = 0;
+    for (std::int64_t b = 0; b < plan_.blocks(); ++b) sum += partial_[static_cast<std::size_t>(b)];
+    return sum;
+  }
+  double sweep(ImageView image, StackSpan next, ImageSpan A_next, auto body) {
+    return sweep(image, StackView{next.data, next.bins, next.height, next.width}, A_next, body);
+  }
+
   float* block_memory(int worker) { return blocks_[static_cast<std::size_t>(worker)].get(); }
 
   // Leaves what `block` returns for each block in partial_.
@@ -183,10 +242,17 @@ class CpuOperations final : public Operations {
                [&](std::int64_t p0, std::int64_t n, int) { return block(p0, n); });
   }
 
+  double max_partial(std::int64_t pixels) const {
+    return *std::max_element(partial_.begin(), partial_.begin() + block_count(pixels));
+  }
+
   Isa isa_;
+  DataFit fit_;
   ThreadPool pool_;
   Observation plan_;
   std::vector<double> partial_;
+  std::unique_ptr<NormalSolve> normal_;  // null without a preconditioner
+  float normal_floor_ = 0;
   std::vector<AlignedBuffer> blocks_;  // one per worker, [K, kShrinkPixels]
 };
 
@@ -194,8 +260,10 @@ class CpuOperations final : public Operations {
 
 std::unique_ptr<Operations> make_cpu_operations(const SeparableKernels& kernels,
                                                 std::int64_t height, std::int64_t width,
-                                                Execution execution) {
-  return std::make_unique<CpuOperations>(kernels, height, width, std::move(execution));
+                                                Execution execution,
+                                                const Preconditioner* preconditioner) {
+  return std::make_unique<CpuOperations>(kernels, height, width, std::move(execution),
+                                         preconditioner);
 }
 
 }  // namespace spotcore

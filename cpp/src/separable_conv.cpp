@@ -9,7 +9,10 @@
 namespace spotcore {
 namespace {
 
-constexpr std::int64_t kRowsPerTask = 128;  // of filter_rows: enough tasks for every thread
+constexpr std::int64_t kRowsPerTask = 128;  // of the second pass: enough tasks for every thread
+constexpr std::int64_t kLinesPerTask = 32;  // of filter_rows
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // A is only self-adjoint per bin, as the solvers assume, if every factor is symmetric.
 void check_symmetric(std::span<const float> taps, const std::string& name) {
@@ -55,16 +58,24 @@ void check_kernels(const SeparableKernels& kernels) {
   }
 }
 
-SeparablePlan::SeparablePlan(const SeparableKernels& kernels, ImageSize input, ImageSize output,
-                             Resampling resampling, Isa isa, ThreadPool& pool)
-    : input_(input),
-      output_(output),
-      resampling_(resampling),
+void pack_strip(const float* image, ImageSize size, std::int64_t x0, std::int64_t strip_width,
+                float* strip) {
+  const std::int64_t columns = std::min(strip_width, size.width - x0);
+  for (std::int64_t y = 0; y < size.height; ++y) {
+    std::copy_n(image + y * size.width + x0, columns, strip + y * strip_width);
+  }
+}
+
+SeparablePlan::SeparablePlan(const SeparableKernels& kernels, ImageSize size, Isa isa, int workers)
+    : size_(size),
       column_(column_kernel(isa)),
-      pool_(pool) {
+      rows_first_(std::all_of(kernels.begin(), kernels.end(),
+                              [](const SeparableKernel& kernel) { return kernel.rank > 1; })) {
   const std::int64_t strip = column_.layout.width;
-  const std::int64_t padding = resampling.per_output * (column_.layout.tile_rows - 1);
+  const std::int64_t padding = column_.layout.tile_rows - 1;
+  std::int64_t longest = 0;
   for (const SeparableKernel& kernel : kernels) {
+    longest = std::max(longest, kernel.length);
     kernels_.push_back({kernel.half(), taps_.size(), static_cast<std::size_t>(kernel.rank)});
     for (std::int64_t r = 0; r < kernel.rank; ++r) {
       taps_.emplace_back(static_cast<std::size_t>(kernel.length + 2 * padding));
@@ -74,89 +85,117 @@ SeparablePlan::SeparablePlan(const SeparableKernels& kernels, ImageSize input, I
   costliest_.resize(kernels_.size());
   std::iota(costliest_.begin(), costliest_.end(), std::size_t{0});
   std::stable_sort(costliest_.begin(), costliest_.end(), [&](std::size_t a, std::size_t b) {
-    return kernels[a].taps.size() > kernels[b].taps.size();
+    return kernels[a].rank * kernels[a].length > kernels[b].rank * kernels[b].length;
   });
 
-  row_strips_ = (output.height + strip - 1) / strip;
-  const std::int64_t strip_size = input.width * strip;
-  strips_ = AlignedBuffer(taps_.size() * static_cast<std::size_t>(row_strips_ * strip_size));
-  for (std::int64_t t = 0; t < row_strips_; ++t) {
+  second_ = rows_first_ ? size : ImageSize{size.width, size.height};
+  strips_ = ceil_div(second_.width, strip);
+  pitch_ = rows_first_ ? size.width + ColumnKernel::kSlack : strip;
+  const std::int64_t factor_size =
+      rows_first_ ? size.height * pitch_ : strips_ * size.width * strip;
+  between_ = AlignedBuffer(taps_.size() * static_cast<std::size_t>(factor_size));
+  for (std::int64_t t = 0; t < strips_; ++t) {
     for (const Kernel& kernel : kernels_) {
       for (std::size_t f = kernel.first_factor; f < kernel.first_factor + kernel.rank; ++f) {
-        const float* data =
-            strips_.get() + (static_cast<std::int64_t>(f) * row_strips_ + t) * strip_size;
-        sources_.push_back({data, strip, taps_[f].get() + padding, kernel.half});
+        const float* data = between_.get() + static_cast<std::int64_t>(f) * factor_size +
+                            t * (rows_first_ ? strip : size.width * strip);
+        sources_.push_back({data, pitch_, taps_[f].get() + padding, kernel.half});
       }
     }
   }
-  pack_all_ = resampling.per_output == 1;
-  for (int worker = 0; worker < pool.size(); ++worker) {
-    packed_.emplace_back(static_cast<std::size_t>(input.height * strip));
+  for (int worker = 0; worker < workers; ++worker) {
+    packed_.emplace_back(static_cast<std::size_t>(
+        rows_first_ ? longest + size.width + ColumnKernel::kSlack : size.height * strip));
   }
 }
 
-// Copies columns [x0, W) of the last, narrower strip; columns beyond the image keep what they hold,
-// which reaches only lanes that nobody reads.
-void SeparablePlan::pack(const float* image, std::int64_t x0, float* strip) const {
-  const std::int64_t strip_width = column_.layout.width;
-  const std::int64_t columns = std::min(strip_width, input_.width - x0);
-  for (std::int64_t y = 0; y < input_.height; ++y) {
-    std::copy_n(image + y * input_.width + x0, columns, strip + y * strip_width);
+std::int64_t SeparablePlan::first_tasks() const {
+  const std::int64_t each = rows_first_ ? ceil_div(size_.height, kLinesPerTask)
+                                        : ceil_div(size_.width, column_.layout.width);
+  return static_cast<std::int64_t>(kernels_.size()) * each;
+}
+
+void SeparablePlan::first_pass(std::span<const float* const> inputs, std::int64_t task,
+                               int worker) {
+  const std::int64_t each = first_tasks() / static_cast<std::int64_t>(kernels_.size());
+  const std::size_t k = costliest_[static_cast<std::size_t>(task / each)];
+  const float* image = inputs.size() == 1 ? inputs[0] : inputs[k];
+  if (!rows_first_) {
+    return filter_columns(image, kernels_[k], task % each * column_.layout.width, worker);
+  }
+  const std::int64_t y0 = task % each * kLinesPerTask;
+  for (std::int64_t y = y0; y < std::min(size_.height, y0 + kLinesPerTask); ++y) {
+    filter_rows(image, kernels_[k], y, worker);
   }
 }
 
-void SeparablePlan::filter_columns(std::span<const float* const> images) {
-  const std::int64_t strip_width = column_.layout.width;
-  const std::int64_t column_strips = (input_.width + strip_width - 1) / strip_width;
-  const auto tasks = static_cast<std::int64_t>(kernels_.size()) * column_strips;
-  pool_.run(tasks, [&](std::int64_t task, int worker) {
-    const std::size_t k = costliest_[static_cast<std::size_t>(task / column_strips)];
-    const std::int64_t x0 = task % column_strips * strip_width;
-    const std::int64_t columns = std::min(strip_width, input_.width - x0);
-    const float* image = images.size() == 1 ? images[0] : images[k];
-    const float* strip = image + x0;
-    std::int64_t pitch = input_.width;
-    if (columns < strip_width || pack_all_) {
-      strip = packed_[static_cast<std::size_t>(worker)].get();
-      pitch = strip_width;
-      pack(image, x0, packed_[static_cast<std::size_t>(worker)].get());
+void SeparablePlan::filter_rows(const float* image, const Kernel& kernel, std::int64_t y,
+                                int worker) {
+  float* line = packed_[static_cast<std::size_t>(worker)].get();
+  std::fill_n(line, kernel.half, 0.0F);
+  std::copy_n(image + y * size_.width, size_.width, line + kernel.half);
+  std::fill_n(line + kernel.half + size_.width, kernel.half, 0.0F);
+  constexpr std::size_t kMost = 4;  // factors at a time
+  for (std::size_t r = 0; r < kernel.rank; r += kMost) {
+    const std::size_t n = std::min(kMost, kernel.rank - r);
+    const float* taps[kMost];
+    float* out[kMost];
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t f = kernel.first_factor + r + i;
+      taps[i] = sources_[f].taps;
+      out[i] = between_.get() + (static_cast<std::int64_t>(f) * size_.height + y) * pitch_;
     }
-    const Kernel& kernel = kernels_[k];
-    for (std::size_t f = kernel.first_factor; f < kernel.first_factor + kernel.rank; ++f) {
-      const ColumnSource source{strip, pitch, sources_[f].taps, kernel.half};
-      for (std::int64_t t = 0; t < row_strips_; ++t) {
-        const std::int64_t y0 = t * strip_width;
-        const std::int64_t strip_at =
-            ((static_cast<std::int64_t>(f) * row_strips_ + t) * input_.width + x0) * strip_width;
-        column_.conv({&source, 1}, resampling_, input_.height, columns, y0,
-                     std::min(output_.height, y0 + strip_width), strips_.get() + strip_at - y0,
-                     strip_width, false);
-      }
-    }
-  });
+    column_.line_conv(line, size_.width, {taps, n}, 2 * kernel.half + 1, out);
+  }
 }
 
-void SeparablePlan::filter_rows(std::span<float* const> images, bool add) {
-  const std::int64_t strip_width = column_.layout.width;
-  const std::int64_t chunks = (output_.width + kRowsPerTask - 1) / kRowsPerTask;
-  const std::int64_t tasks_per_image = row_strips_ * chunks;
-  const bool sum_over_kernels = images.size() == 1;
-  pool_.run(
-      static_cast<std::int64_t>(images.size()) * tasks_per_image, [&](std::int64_t task, int) {
-        const std::int64_t t = task % tasks_per_image / chunks;
-        const std::int64_t x0 = task % chunks * kRowsPerTask;
-        std::span<const ColumnSource> sources(sources_);
-        sources = sources.subspan(static_cast<std::size_t>(t) * taps_.size(), taps_.size());
-        std::size_t k = 0;
-        if (!sum_over_kernels) {
-          k = costliest_[static_cast<std::size_t>(task / tasks_per_image)];
-          sources = sources.subspan(kernels_[k].first_factor, kernels_[k].rank);
-        }
-        const std::int64_t y0 = t * strip_width;
-        column_.conv(sources, resampling_, input_.width, std::min(strip_width, output_.height - y0),
-                     x0, std::min(output_.width, x0 + kRowsPerTask), images[k] + y0 * output_.width,
-                     output_.width, add);
-      });
+void SeparablePlan::filter_columns(const float* image, const Kernel& kernel, std::int64_t x0,
+                                   int worker) {
+  const std::int64_t width = column_.layout.width;
+  // Each row is read many times: the strip is copied to where it is dense in the cache.
+  float* strip = packed_[static_cast<std::size_t>(worker)].get();
+  pack_strip(image, size_, x0, width, strip);
+  for (std::size_t f = kernel.first_factor; f < kernel.first_factor + kernel.rank; ++f) {
+    const ColumnSource source{strip, width, sources_[f].taps, kernel.half};
+    for (std::int64_t t = 0; t < strips_; ++t) {
+      const std::int64_t y0 = t * width;
+      const std::int64_t at =
+          ((static_cast<std::int64_t>(f) * strips_ + t) * size_.width + x0) * width;
+      column_.conv_transposed({{&source, 1},
+                               {},
+                               size_.height,
+                               std::min(width, size_.width - x0),
+                               y0,
+                               std::min(size_.height, y0 + width)},
+                              between_.get() + at - y0, width);
+    }
+  }
+}
+
+std::int64_t SeparablePlan::second_tasks(std::size_t outputs) const {
+  return static_cast<std::int64_t>(outputs) * strips_ * ceil_div(second_.height, kRowsPerTask);
+}
+
+void SeparablePlan::second_pass(std::span<float* const> outputs, std::int64_t task) {
+  const std::int64_t width = column_.layout.width;
+  const std::int64_t chunks = ceil_div(second_.height, kRowsPerTask);
+  const std::int64_t t = task % (strips_ * chunks) / chunks;
+  std::span<const ColumnSource> sources(sources_);
+  sources = sources.subspan(static_cast<std::size_t>(t) * taps_.size(), taps_.size());
+  std::size_t k = 0;
+  if (outputs.size() > 1) {
+    k = costliest_[static_cast<std::size_t>(task / (strips_ * chunks))];
+    sources = sources.subspan(kernels_[k].first_factor, kernels_[k].rank);
+  }
+  const std::int64_t c0 = t * width, row0 = task % chunks * kRowsPerTask;
+  const ColumnTask rows{sources,        {},
+                        second_.height, std::min(width, second_.width - c0),
+                        row0,           std::min(second_.height, row0 + kRowsPerTask)};
+  if (rows_first_) {
+    column_.conv(rows, outputs[k] + row0 * size_.width + c0, size_.width, false);
+  } else {
+    column_.conv_transposed(rows, outputs[k] + c0 * size_.width, size_.width);
+  }
 }
 
 }  // namespace spotcore

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 _F32 = NDArray[np.float32]
 # Factors [R, L] on the image's grid, or (factors, scale, lowpass) as of SeparableKernel.
 _Kernels = Sequence[_F32 | tuple[_F32, int, _F32]]
+# (rows, columns, eigenvalues, floor, scale) as of preconditioner.Preconditioner.
+_Preconditioner = tuple[tuple[_F32, _F32], tuple[_F32, _F32], _F32, float, float]
 
 class Progress:
     @property
@@ -22,13 +24,32 @@ class Progress:
 
 class Observation:
     def __init__(
-        self, factors: _Kernels, height: int, width: int, threads: int = 0, isa: str = "auto"
+        self,
+        factors: _Kernels,
+        height: int,
+        width: int,
+        threads: int = 0,
+        isa: str = "auto",
+        preconditioner: _Preconditioner | None = None,
     ) -> None: ...
     def forward(self, a: _F32) -> _F32: ...
     def adjoint(self, d: _F32) -> _F32: ...
+    def fista_step(
+        self,
+        residual: _F32,
+        a: _F32,
+        a_prev: _F32,
+        mask: _F32 | None,
+        step: float,
+        alpha: float,
+        gamma: float,
+        xi: _F32,
+    ) -> tuple[_F32, _F32, float]: ...
+    def normal_solve(self, r: _F32, c: float) -> _F32: ...
+    def preconditioner_ratio(self, iterations: int) -> float: ...
     def norm_squared(self, tol: float = 1e-6, max_iter: int = 1000) -> float: ...
 
-class _FistaResult(TypedDict):
+class _SolveResult(TypedDict):
     a: _F32
     iterations: int
     data_term: float
@@ -44,18 +65,6 @@ def thread_default() -> int: ...
 def norm_squared_bound(factors: _Kernels) -> float: ...
 def separable_conv(x: _F32, factors: _Kernels, threads: int = 0, isa: str = "auto") -> _F32: ...
 def group_shrink(x: _F32, gamma: float, xi: _F32, threads: int = 0, isa: str = "auto") -> _F32: ...
-def fista_step(
-    gradient: _F32,
-    a: _F32,
-    a_prev: _F32,
-    mask: _F32 | None,
-    step: float,
-    alpha: float,
-    gamma: float,
-    xi: _F32,
-    threads: int = 0,
-    isa: str = "auto",
-) -> tuple[_F32, float]: ...
 def local_maxima(score: _F32) -> tuple[NDArray[np.int64], _F32]: ...
 def fista(
     observation: Observation,
@@ -72,4 +81,17 @@ def fista(
     momentum_a: float,
     initial: _F32 | None,
     callback: Callable[[Progress], bool] | None,
-) -> _FistaResult: ...
+) -> _SolveResult: ...
+def primal_dual(
+    observation: Observation,
+    image: _F32,
+    w: _F32 | None,
+    mask: _F32 | None,
+    xi: _F32,
+    lam: float,
+    tol: float,
+    gap_tol: float,
+    max_iter: int,
+    initial: _F32 | None,
+    callback: Callable[[Progress], bool] | None,
+) -> _SolveResult: ...

@@ -14,8 +14,10 @@ of the grid,
 
 a small linear least-squares problem in one dimension.  A bin of sigma is a quadrature of products
 of such Gaussians, ``g = sum_q w_q omega_q omega_q^T``, and so is its ``C``, whose factors on the
-coarse grid are found as those of ``g`` are (`spotcore.kernels`).  For sigma >= 2 s the fit is good
-to 1e-5; it follows the whole Gaussian, not one cut at 3 sigma.
+coarse grid are found as those of ``g`` are (`spotcore.kernels`).
+
+Everything is chosen from one error budget ``tol``, relative to the kernel: the grid is the coarsest
+that aliases less than that, the taps that are cut off weigh less, and so do the factors left out.
 """
 
 from __future__ import annotations
@@ -32,18 +34,16 @@ from spotcore.kernels import SeparableKernel, omega, quadrature, thin_factors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Low-pass: a Gaussian of this standard deviation in coarse pixels, to this many of them.
-_LOWPASS_SIGMA = 0.9
-_LOWPASS_REACH = 4.0
-# Kernels are carried to this many sigma; beyond it a Gaussian has 4e-6 of its mass.
-_KERNEL_REACH = 4.2
-_SIGMA_PER_PIXEL = 2.0  # narrowest sigma in coarse pixels
+# Low-pass: a Kaiser window of this width in coarse pixels. Its spectrum falls to 1e-5 at the first
+# multiple of the coarse sampling frequency (beta), in the fewest taps that do.
+_LOWPASS_WIDTH = 7
+_LOWPASS_BETA = 13.0
 _COARSEST = 16
 
 
 @functools.lru_cache(maxsize=32)
 def multiscale_kernels(
-    sigma_limits: tuple[float, ...], tol: float = 1e-5
+    sigma_limits: tuple[float, ...], tol: float = 4e-5
 ) -> tuple[SeparableKernel, ...]:
     """Kernels of all bins of sigma, each on the coarsest grid that it can be computed on.
 
@@ -52,7 +52,7 @@ def multiscale_kernels(
     sigma_limits : tuple of float
         Limits of the sigma bins in pixels, increasing.
     tol : float
-        Relative error allowed to the factors of each kernel (Frobenius norm).
+        Error budget relative to each kernel, of each of: aliasing, length, rank.
 
     Returns
     -------
@@ -62,31 +62,59 @@ def multiscale_kernels(
     return tuple(_kernel(lower, upper, tol) for lower, upper in itertools.pairwise(sigma_limits))
 
 
-def coarsest_scale(sigma: float) -> int:
-    """Largest power of two, up to 16, that leaves `sigma` two pixels of the coarse grid."""
-    if sigma < 2.0 * _SIGMA_PER_PIXEL:
-        return 1
-    return min(_COARSEST, 1 << int(math.log2(sigma / _SIGMA_PER_PIXEL)))
+def coarsest_scale(lower: float, upper: float, tol: float) -> int:
+    """Largest power of two, up to 16, at whose Nyquist frequency a bin's spectrum is below `tol`.
+
+    Relative to its value at 0: the grid of every s-th pixel mirrors there what lies beyond.
+    """
+    sigma, weights = quadrature(lower, upper)
+    scale = 1
+    while scale < _COARSEST:
+        spectrum = np.exp(-0.5 * (sigma * math.pi / (2 * scale)) ** 2)
+        if weights @ spectrum > tol * weights.sum():
+            break
+        scale *= 2
+    return scale
+
+
+def half_length(lower: float, upper: float, tol: float) -> int:
+    """Smallest half length that leaves at most `tol` of a bin's kernel outside (Frobenius norm)."""
+    sigma, weights = quadrature(lower, upper)
+    longest = math.ceil(7.0 * upper)
+    columns = omega(sigma, longest) * np.sqrt(weights)[:, None]  # [Q, offset]
+    whole = np.linalg.norm(columns @ columns.T)  # [Q, Q]; of the same norm as the kernel
+    shortest, enough = 0, longest
+    while shortest < enough:
+        half = (shortest + enough) // 2
+        inside = columns[:, longest - half : longest + half + 1]
+        # ||g||^2 - ||inside||^2 is what was cut off, squared.
+        lost = 1.0 - (np.linalg.norm(inside @ inside.T) / whole) ** 2
+        if lost <= tol**2:
+            enough = half
+        else:
+            shortest = half + 1
+    return enough
 
 
 def lowpass(scale: int) -> NDArray[np.float64]:
     """Low-pass of ``D``: symmetric taps whose sum ``sqrt(scale)`` makes ``||D||`` about 1."""
-    half = math.ceil(_LOWPASS_REACH * scale)
+    width = _LOWPASS_WIDTH * scale
+    half = (width - 1) // 2
     m = np.arange(-half, half + 1)
-    taps = np.exp(-0.5 * (m / (_LOWPASS_SIGMA * scale)) ** 2)
+    taps = np.i0(_LOWPASS_BETA * np.sqrt(1.0 - (2.0 * m / width) ** 2))
     return np.asarray(taps * (math.sqrt(scale) / taps.sum()))
 
 
 def _kernel(lower: float, upper: float, tol: float) -> SeparableKernel:
-    scale = coarsest_scale(lower)
+    scale = coarsest_scale(lower, upper, tol)
     sigma, weights = quadrature(lower, upper)
-    half = math.ceil(_KERNEL_REACH * upper / scale)
+    half = half_length(lower, upper, tol)
     if scale == 1:
         columns = omega(sigma, half)
         taps = np.zeros(0)
     else:
         taps = lowpass(scale)
-        columns = fit_coarse(sigma, scale, taps, half)
+        columns = fit_coarse(sigma, scale, taps, half // scale)  # the low-pass reaches beyond
     factors = thin_factors((columns * np.sqrt(weights)[:, None]).T, tol=tol)
     return SeparableKernel(factors.astype(np.float32), scale, taps.astype(np.float32))
 
@@ -111,27 +139,22 @@ def fit_coarse(
     -------
     ndarray, shape [Q, 2 * half + 1]
     """
+    # Of the two phases x, y only x - y and the coarse offset are left in the normal equations. With
+    # R the autocorrelation of p and r(e) = R(s e) they are
+    #   sum_j' (r * r)(j - j') c_j' = (R * omega)(s j).
+    # The spectrum of r * r falls to 1e-9 of its peak at the coarse Nyquist frequency. What rounding
+    # does to c there is as small in D^T c D as before the system was solved.
     reach = len(taps) // 2
-    target_half = scale * half + 2 * reach
-    # One period of x is enough: the product is invariant to shifts by `scale`.
-    x = np.arange(scale)
-    y = np.arange(-target_half, target_half + scale)
-    n = np.arange(-(reach // scale) - 1, (reach + scale) // scale + 1)  # seen from x
+    autocorrelation = np.correlate(taps, taps, "full")  # of lags -2 reach .. 2 reach
+    sampled = autocorrelation[2 * reach % scale :: scale]
+    gram = np.convolve(sampled, sampled)
+    offsets = np.arange(-half, half + 1)
+    lags = offsets[:, None] - offsets + len(gram) // 2
+    inside = (lags >= 0) & (lags < len(gram))
+    matrix = np.where(inside, gram[np.where(inside, lags, 0)], 0.0)
 
-    def low(offsets: NDArray[np.int64]) -> NDArray[np.float64]:
-        inside = np.abs(offsets) <= reach
-        return np.where(inside, taps[np.where(inside, offsets + reach, 0)], 0.0)
-
-    from_x = low(x[:, None] - scale * n)  # [x, n]
-    design = np.empty((half + 1, scale, len(y)))
-    for j in range(half + 1):
-        to_y = low(y[:, None] - scale * (n + j))
-        if j:
-            to_y = to_y + low(y[:, None] - scale * (n - j))
-        design[j] = from_x @ to_y.T
-    offsets = np.abs(y - x[:, None])  # [x, y]
-    target = omega(sigma, int(offsets.max()))[:, offsets.max() :]  # [Q, offset]
-    fitted, *_ = np.linalg.lstsq(
-        design.reshape(half + 1, -1).T, target[:, offsets].reshape(len(sigma), -1).T, rcond=1e-12
-    )
-    return np.concatenate([fitted[:0:-1], fitted]).T
+    longest = scale * half + 2 * reach
+    lines = np.lib.stride_tricks.sliding_window_view(omega(sigma, longest), 4 * reach + 1, axis=1)
+    right = lines[:, ::scale] @ autocorrelation  # [Q, 2 * half + 1]
+    fitted = np.linalg.solve(matrix, right.T).T
+    return (fitted + fitted[:, ::-1]) / 2.0  # symmetric to the last bit

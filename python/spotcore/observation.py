@@ -12,11 +12,16 @@ from spotcore._arrays import as_image, as_number, as_real, as_shape, as_sigma_li
 from spotcore._backends import as_threads
 from spotcore.decimation import multiscale_kernels
 from spotcore.kernels import SeparableKernel, separable_factors
+from spotcore.preconditioner import Preconditioner, build
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["ObservationModel"]
+
+# The power iteration finds the ratio from below.
+_RATIO_ITERATIONS = 30
+_RATIO_MARGIN = 1.1
 
 
 class ObservationModel:
@@ -69,6 +74,7 @@ class ObservationModel:
         # Also checks the factors: odd lengths, symmetric, not all zero.
         self._norm_squared_bound: float = _core.norm_squared_bound(self.kernels)
         self._safe_steps: dict[tuple[int, int], float] = {}
+        self._preconditioners: dict[tuple[int, int], Preconditioner] = {}
 
     @classmethod
     def gaussian(cls, sigma_limits: ArrayLike, rank: int | None = None) -> Self:
@@ -82,7 +88,7 @@ class ObservationModel:
             Separable factors per kernel, all on the image's own grid; 1 is the papers'
             approximation, off by up to 2 %. The default computes each kernel on the coarsest grid
             that it can be computed on and takes as many factors as it needs: the operator is then
-            good to 1e-5, and several times faster than with rank 1.
+            good to 1e-4, and several times faster than with rank 1.
         """
         if rank is not None:
             return cls(sigma_limits, separable_factors(sigma_limits, rank))
@@ -102,6 +108,26 @@ class ObservationModel:
     def plan(self, shape: tuple[int, int], threads: int | None = None) -> _core.Observation:
         """Compiled plan for images of one shape: threads and workspace, reused by a solver."""
         return _core.Observation(self.kernels, *shape, threads=as_threads(threads))
+
+    def preconditioned_plan(
+        self, shape: tuple[int, int], threads: int | None = None
+    ) -> _core.Observation:
+        """Plan that can also solve with ``c + M ~ c + A A*`` (`spotcore.preconditioner`).
+
+        ``M`` is built once per shape: a tenth of a second at 512 x 512, a few at 2048 x 2048.
+        """
+        key, count = as_shape(shape), as_threads(threads)
+
+        def plan(preconditioner: Preconditioner) -> _core.Observation:
+            return _core.Observation(
+                self.kernels, *key, threads=count, preconditioner=preconditioner
+            )
+
+        if key not in self._preconditioners:
+            unscaled = build(self.kernels, key)
+            ratio = plan(unscaled).preconditioner_ratio(_RATIO_ITERATIONS)
+            self._preconditioners[key] = unscaled.scaled(_RATIO_MARGIN * max(1.0, ratio))
+        return plan(self._preconditioners[key])
 
     def forward(self, a: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
         """Image of a source density.

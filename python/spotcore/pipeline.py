@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, NamedTuple, TYPE_CHECKING
 
 import numpy as np
 
@@ -26,14 +26,26 @@ from spotcore.wells import Well, find_cells, prepare_well
 if TYPE_CHECKING:
     from spotcore.detections import Cells
 
-__all__ = ["LIMITS", "RANK", "Options", "cell_table", "detect_file", "draw_cells", "output_names"]
+__all__ = ["SETTINGS", "Options", "Setting", "cell_table", "detect_file", "draw_cells", "output_names"]
 
-#: Iterations and tolerance. On real wells the marks stay where they are after some 60 iterations;
-#: the papers' dense images still gain, 0.01 of F1 between 500 and 1000.
-LIMITS = {"well": (200, 2e-3), "paper": (1000, 1e-4)}
-#: One separable factor per kernel, the papers' approximation: its error of 2 % is far below that
-#: of the model on a real well.
-RANK = 1
+
+
+class Setting(NamedTuple):
+    """How the images of a preset are solved."""
+
+    method: str
+    max_iter: int
+    tol: float
+    rank: int | None  # of the kernels
+
+
+#: The marks on real wells stay where they are after some 60 iterations of FISTA, long before the
+#: optimum; for those, one separable factor per kernel is enough: its error of 2 % is far below that
+#: of the model. The papers' dense images need the optimum.
+SETTINGS = {
+    "well": Setting("fista", 200, 2e-3, 1),
+    "paper": Setting("auto", 300, 5e-4, None),
+}
 
 
 @dataclass(frozen=True)
@@ -126,20 +138,25 @@ def detect_file(
             lam=options.lam,
             full_scale=picture.full_scale,
         )
-    max_iter, tol = LIMITS[well.preset]
-    max_iter = max_iter if options.max_iter is None else options.max_iter
-    tol = tol if options.tol is None else options.tol
+    setting = SETTINGS[well.preset]
+    if options.max_iter is not None:
+        setting = setting._replace(max_iter=options.max_iter)
+    if options.tol is not None:
+        setting = setting._replace(tol=options.tol)
     with _timed(seconds, "solve"):
         result = solve(
             well.signal,
-            ObservationModel.gaussian(well.sigma_limits, rank=RANK),
+            ObservationModel.gaussian(well.sigma_limits, rank=setting.rank),
             lam=well.lam,
+            method=setting.method,
             w=well.w,
             mask=well.mask,
-            max_iter=max_iter,
-            tol=tol,
+            max_iter=setting.max_iter,
+            tol=setting.tol,
             threads=options.threads,
-            callback=None if progress is None else lambda now: progress(now.iteration, max_iter),
+            callback=None
+            if progress is None
+            else lambda now: progress(now.iteration, setting.max_iter),
         )
     with _timed(seconds, "detect"):
         cells = find_cells(well, result, options.threshold)
@@ -163,7 +180,7 @@ def detect_file(
             "pixel_size_um": pixel_size,
         },
         "well": _well_record(well),
-        "solve": _solve_record(result, max_iter, tol),
+        "solve": _solve_record(result, setting),
         "threshold": cells.threshold,
         "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
         "machine": {
@@ -224,14 +241,14 @@ def _well_record(well: Well) -> dict[str, Any]:
     }
 
 
-def _solve_record(result: Result, max_iter: int, tol: float) -> dict[str, Any]:
+def _solve_record(result: Result, setting: Setting) -> dict[str, Any]:
     """Collect how the solver was run and how it ended."""
     return {
         "method": result.method,
-        "rank": RANK,
+        "rank": setting.rank,
         "step": result.step,
-        "max_iter": max_iter,
-        "tol": tol,
+        "max_iter": setting.max_iter,
+        "tol": setting.tol,
         "iterations": result.iterations,
         "stop_reason": result.stop_reason,
         "objective": result.objective,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "lambda_max", "solve"]
 
-_METHODS = ("auto", "fista")
+_METHODS = ("auto", "fista", "primal-dual")
 _MOMENTA = ("beck-teboulle", "chambolle-dossal")
 _DEFAULT_MAX_ITER = 10_000  # the papers' count
+_DEFAULT_TOL = {"primal-dual": 5e-4, "fista": 1e-4}
 # Squares of intensities are summed in float32 across bins; beyond this they could overflow.
 _LARGEST_INTENSITY = 1e12
 _LARGEST_WEIGHT = 1e6
@@ -59,8 +60,8 @@ class Result:
     lam : float
     xi : ndarray, shape [K]
         Weights of the sigma bins; bins with 0 hold background and belong to no cell.
-    step : float
-        Step length that was used.
+    step : float or None
+        Step length that was used; None for a method that takes none.
     method : str
         Solver that was used.
     """
@@ -76,7 +77,7 @@ class Result:
     model: ObservationModel
     lam: float
     xi: NDArray[np.float32]
-    step: float
+    step: float | None
     method: str
 
     @property
@@ -92,7 +93,7 @@ def solve(
     method: str = "auto",
     *,
     max_iter: int | None = None,
-    tol: float = 1e-4,
+    tol: float | None = None,
     gap_tol: float | None = None,
     step: float | None = None,
     momentum: str = "beck-teboulle",
@@ -119,18 +120,21 @@ def solve(
         Kernels of the sigma bins.
     lam : float
         Weight of the group sparsity, >= 0.
-    method : {"auto", "fista"}
-        Solver; ``"auto"`` takes the fastest there is. ``"fista"`` is Algorithm 3 of Part II.
+    method : {"auto", "primal-dual", "fista"}
+        Solver. ``"auto"`` takes the fastest, ``"primal-dual"``: a preconditioned primal-dual method
+        that reaches in about a hundred iterations what ``"fista"``, Algorithm 3 of Part II, reaches
+        in ten thousand. It starts from few, strong cells: its first objectives are high.
     max_iter : int, optional
         Iteration limit, 10 000 by default.
-    tol : float
+    tol : float, optional
         Stop when ten iterations change the objective by less than this share of it; 0 never does.
+        By default 5e-4, with ``"fista"`` 1e-4. ``"primal-dual"`` asks from its 100th iteration on.
     gap_tol : float, optional
         Stop when the relative duality gap falls to this value.
     step : float, optional
-        Step length ``eta``. The default is safe: ``1 / (||A||^2 max w^2)``.
+        Step length ``eta`` of ``"fista"``. The default is safe: ``1 / (||A||^2 max w^2)``.
     momentum : {"beck-teboulle", "chambolle-dossal"}
-        Sequence ``t(i)`` of the acceleration.
+        Sequence ``t(i)`` of the acceleration of ``"fista"``.
     momentum_a : float
         Parameter ``a > 2`` of the Chambolle-Dossal sequence.
     w : array_like, shape [H, W], optional
@@ -141,7 +145,7 @@ def solve(
         Weight of each sigma bin in the group sparsity, >= 0. Bins with 0 are outside aleph: they
         are only non-negative, as befits a smooth background.
     initial : array_like, shape [K, H, W], optional
-        Warm start; clipped at 0 and masked.
+        Warm start; clipped at 0 and masked. It helps ``"primal-dual"`` where it is near the answer.
     threads : int, optional
         Threads to use; one per processor by default. The answer does not depend on it.
     device : {"cpu"}
@@ -168,6 +172,9 @@ def solve(
     ----------
     del Aguila Pla and Jalden, "Cell detection by functional inverse diffusion and non-negative
     group sparsity, Part II", IEEE TSP 66(20), 2018: equation (6), Theorems 1 and 2, Algorithm 3.
+    Chambolle and Pock, "On the ergodic convergence rates of a first-order primal-dual algorithm",
+    Math. Program. 159, 2016. Pock and Chambolle, "Diagonal preconditioning for first order
+    primal-dual algorithms in convex optimization", ICCV 2011.
     """
     d = as_image(image, "image")
     brightest = float(np.abs(d).max())
@@ -181,6 +188,8 @@ def solve(
     as_choice(momentum, "momentum", _MOMENTA)
     as_device(device)
     lam = as_number(lam, "lam", minimum=0.0)
+    if lam > _LARGEST_INTENSITY * _LARGEST_WEIGHT:
+        raise ValueError(f"lam: expected a number within float32, got {lam:g}")
     momentum_a = as_number(momentum_a, "momentum_a", minimum=2.0, strict=True)
     weights = None if w is None else as_weights(w, d.shape)
     allowed = None if mask is None else as_mask(mask, d.shape)
@@ -192,30 +201,40 @@ def solve(
             raise ValueError(
                 f"initial: expected shape {(model.n_bins, *d.shape)}, got {start.shape}"
             )
-    if step is None:
-        largest = 1.0 if weights is None else float(weights.max())
-        step = model.safe_step(d.shape, threads=threads) / largest**2
-    step = as_number(step, "step", minimum=0.0, strict=True)
-    if step * lam / 2.0 > float(np.finfo(np.float32).max):
-        raise ValueError(f"lam: expected step * lam / 2 within float32, got lam {lam:g}")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable or None, got {type(callback).__name__}")
-    found = _core.fista(
-        model.plan(d.shape, threads),
-        image=d,
-        w=weights,
-        mask=allowed,
-        xi=bin_weights,
-        lam=lam,
-        step=step,
-        tol=as_number(tol, "tol", minimum=0.0),
-        gap_tol=0.0 if gap_tol is None else as_number(gap_tol, "gap_tol", minimum=0.0),
-        max_iter=_DEFAULT_MAX_ITER if max_iter is None else as_count(max_iter, "max_iter"),
-        momentum=momentum,
-        momentum_a=momentum_a,
-        initial=start,
-        callback=None if callback is None else _cancelling(callback),
-    )
+    method = "primal-dual" if method == "auto" else method
+    problem: dict[str, Any] = {
+        "image": d,
+        "w": weights,
+        "mask": allowed,
+        "xi": bin_weights,
+        "lam": lam,
+        "tol": _DEFAULT_TOL[method] if tol is None else as_number(tol, "tol", minimum=0.0),
+        "gap_tol": 0.0 if gap_tol is None else as_number(gap_tol, "gap_tol", minimum=0.0),
+        "max_iter": _DEFAULT_MAX_ITER if max_iter is None else as_count(max_iter, "max_iter"),
+        "initial": start,
+        "callback": None if callback is None else _cancelling(callback),
+    }
+    if method == "primal-dual":
+        if step is not None:
+            step = as_number(step, "step", minimum=0.0, strict=True)
+            raise ValueError(f"step: expected None, as only 'fista' takes one, got {step:g}")
+        found = _core.primal_dual(model.preconditioned_plan(d.shape, threads), **problem)
+    else:
+        if step is None:
+            largest = 1.0 if weights is None else float(weights.max())
+            step = model.safe_step(d.shape, threads=threads) / largest**2
+        step = as_number(step, "step", minimum=0.0, strict=True)
+        if step * lam / 2.0 > float(np.finfo(np.float32).max):
+            raise ValueError(f"lam: expected step * lam / 2 within float32, got lam {lam:g}")
+        found = _core.fista(
+            model.plan(d.shape, threads),
+            **problem,
+            step=step,
+            momentum=momentum,
+            momentum_a=momentum_a,
+        )
     a: NDArray[np.float32] = found["a"]
     return Result(
         a=a,
@@ -230,7 +249,7 @@ def solve(
         lam=lam,
         xi=bin_weights,
         step=step,
-        method="fista",
+        method=method,
     )
 
 

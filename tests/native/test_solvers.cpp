@@ -24,7 +24,7 @@ struct SmallWell {
     truth[kSide * kSide + 15 * kSide + 16] = 80;
     ops->forward({truth.data(), 2, kSide, kSide}, {image.data(), kSide, kSide});
   }
-  FistaResult solve(FistaOptions options, double lambda = 0.05) {
+  SolveResult solve(FistaOptions options, double lambda = 0.05) {
     options.step = 1.0 / norm_squared_bound(kernels);
     const Problem problem{{image.data(), kSide, kSide}, {}, {}, xi, lambda};
     return fista(*ops, problem, options, {a.data(), 2, kSide, kSide});
@@ -46,7 +46,7 @@ TEST_CASE("the gap closes, and the answer has its maxima at the cells") {
   options.max_iter = 20000;
   options.tol = 0;
   options.gap_tol = 1e-4;
-  const FistaResult result = well.solve(options);
+  const SolveResult result = well.solve(options);
   CHECK(result.reason == StopReason::gap_tol);
   CHECK(result.last.gap <= 1e-4);
   CHECK(result.data_terms.size() == static_cast<std::size_t>(result.last.iteration));
@@ -65,7 +65,7 @@ TEST_CASE("a callback cancels after the iteration it was told of") {
   FistaOptions options;
   options.tol = 0;
   options.progress = [](const Progress& now) { return now.iteration == 13; };
-  const FistaResult result = well.solve(options);
+  const SolveResult result = well.solve(options);
   CHECK(result.reason == StopReason::cancelled);
   CHECK(result.last.iteration == 13);
 }
@@ -76,7 +76,7 @@ TEST_CASE("with no iterations the projected start comes back with its objective"
   well.a[1] = 3;
   FistaOptions options;
   options.max_iter = 0;
-  const FistaResult result = well.solve(options, 2.0);
+  const SolveResult result = well.solve(options, 2.0);
   CHECK(well.a[0] == 0);
   CHECK(result.last.penalty == 6.0);
   CHECK(result.reason == StopReason::max_iter);

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "spotcore/kernels.hpp"
+#include "spotcore/preconditioner.hpp"
 #include "spotcore/views.hpp"
 
 namespace spotcore {
@@ -70,14 +71,33 @@ class Operations {
   // Returns sum_pixels ||xi y||_2. x and y may be the same memory.
   virtual double group_shrink(StackView x, const Shrinkage& shrinkage, StackSpan y) = 0;
 
-  // One proximal gradient step from the extrapolated point, in one pass over memory:
+  // One proximal gradient step from the extrapolated point, without storing the gradient, and the
+  // image of where it leads:
   //   b = a + alpha (a - a_prev)
-  //   next = group_shrink(b - step mask gradient)
+  //   next = group_shrink(b - step mask A* residual),   A_next = A next
   // Returns sum_pixels ||xi next||_2. `mask` may be empty (all ones), `next` may be a_prev's
   // memory.
-  virtual double fista_step(StackView gradient, StackView a, StackView a_prev, ImageView mask,
-                            float step, float alpha, const Shrinkage& shrinkage,
-                            StackSpan next) = 0;
+  virtual double fista_step(ImageView residual, StackView a, StackView a_prev, ImageView mask,
+                            float step, float alpha, const Shrinkage& shrinkage, StackSpan next,
+                            ImageSpan A_next) = 0;
+
+  // The primal half of a step of the primal-dual method (primal_dual.cpp), in one pass over memory:
+  //   z = group_shrink(mask (e + step A* nu)),   e += relaxation (z - e),   Az = A z
+  // Returns sum_pixels ||xi z||_2. `mask` may be empty; so may `e`: zero, and not updated.
+  virtual double primal_dual_step(ImageView nu, StackSpan e, ImageView mask, float step,
+                                  float relaxation, const Shrinkage& shrinkage, StackSpan z,
+                                  ImageSpan Az) = 0;
+  // The dual half, but for its last line, which is normal_solve. With y the image that the data
+  // term sees, constrained to y = A a:
+  //   y = argmin ||w (y - d)||^2 + ||y - e_y + step_y nu||^2 / (2 step_y)
+  //   residual = (2 y - e_y) - (2 Az - Ae),   e_y += relaxation (y - e_y),
+  //   Ae += relaxation (Az - Ae)
+  virtual void dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
+                             float relaxation, ImageSpan e_y, ImageSpan Ae, ImageSpan residual) = 0;
+  // x += relaxation / scale (c + M)^-1 r,   M ~ A A* the preconditioner of the plan
+  virtual void normal_solve(ImageView r, float c, float relaxation, ImageSpan x) = 0;
+  // Smallest c that the preconditioner is good for; 0 if the plan has none.
+  virtual float normal_floor() const = 0;
 
   // residual = w^2 ((1 + alpha) Aa - alpha Aa_prev - d); `w` may be empty (all ones).
   virtual void residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
@@ -96,7 +116,8 @@ class Operations {
 
 std::unique_ptr<Operations> make_cpu_operations(const SeparableKernels& kernels,
                                                 std::int64_t height, std::int64_t width,
-                                                Execution execution = {});
+                                                Execution execution = {},
+                                                const Preconditioner* preconditioner = nullptr);
 
 // A local maximum of a score map.
 struct Maximum {

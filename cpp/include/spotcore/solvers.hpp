@@ -37,30 +37,43 @@ struct Progress {
   double objective() const { return data_term + penalty; }
 };
 
-struct FistaOptions {
+struct StopOptions {
   std::int64_t max_iter = 10000;
-  double step = 0;     // eta; must be > 0, and <= 1 / (||A||^2 max w^2) to converge
   double tol = 1e-4;   // on the relative change of the objective over check_every iterations
   double gap_tol = 0;  // on the relative duality gap; 0 = not asked for
   std::int64_t check_every = 10;
-  Momentum momentum = Momentum::beck_teboulle;
-  double momentum_a = 3;                          // Chambolle-Dossal's a > 2
   bool refresh_gap = false;                       // also every check_every iterations, for progress
   std::function<bool(const Progress&)> progress;  // after every iteration; true cancels
+};
+
+struct FistaOptions : StopOptions {
+  double step = 0;  // eta; must be > 0, and <= 1 / (||A||^2 max w^2) to converge
+  Momentum momentum = Momentum::beck_teboulle;
+  double momentum_a = 3;  // Chambolle-Dossal's a > 2
 };
 
 enum class StopReason { max_iter, tol, gap_tol, cancelled };
 std::string_view to_string(StopReason reason);
 
-struct FistaResult {
+struct SolveResult {
   Progress last;  // at the returned a
   StopReason reason = StopReason::max_iter;
   std::vector<double> data_terms, penalties;  // after each iteration
 };
 
 // Algorithm 3 of Part II. `a` [K, H, W] holds the warm start (or zeros) and receives the answer.
-FistaResult fista(Operations& ops, const Problem& problem, const FistaOptions& options,
+SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& options,
                   StackSpan a);
+
+// A preconditioned primal-dual method (primal_dual.cpp says which), which needs a hundredth of
+// FISTA's iterations and no parameter. The plan needs a preconditioner. `warm`: `a` holds a guess
+// that is near the answer; otherwise what it holds is ignored.
+SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptions& options,
+                        bool warm, StackSpan a);
+
+// Largest eigenvalue of (c + M)^-1 (c + A A*) at c = floor, from below: what the preconditioner's
+// scale has to be multiplied by.
+double preconditioner_ratio(Operations& ops, int iterations);
 
 // A lower bound of problem (6) from the residual at a, and the relative duality gap it proves.
 class Certificate {
@@ -68,10 +81,17 @@ class Certificate {
   Certificate(Operations& ops, const Problem& problem);
   // Improves the bound with the point whose image is Aa; `workspace` is overwritten.
   void update(ImageView Aa, StackSpan workspace);
+  // The same with a point of the dual problem that need not be feasible. If it nearly is, it is
+  // made feasible where it is not, in at most `repairs` steps, which needs a preconditioner.
+  void update_dual(ImageView nu, int repairs, StackSpan workspace);
   // (objective - bound) / objective; 0 where both are 0.
   double relative_gap(double objective) const;
 
  private:
+  void drop_unseen();
+  void evaluate(StackSpan workspace);
+  void repair(int steps, StackSpan workspace);
+
   Operations& ops_;
   Problem problem_;
   std::vector<float> nu_;       // [H, W]

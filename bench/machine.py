@@ -1,0 +1,55 @@
+"""What a timing needs to be read: the machine, its limits, the commit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from spotcore import _core
+
+ROOT = Path(__file__).resolve().parents[1]
+PART2_LIMITS = [2.3, 5, 9, 13, 23, 33, 43, 53, 67]
+
+
+def output_of(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), "?")
+
+
+def machine() -> dict[str, Any]:
+    peak = {
+        threads: output_of(str(ROOT / "build/bench/bench/native/fma_peak"), str(threads))
+        for threads in (1, 2)
+    }
+    return {
+        "processor": processor(),
+        "isa": _core.isa_default(),
+        "threads_available": _core.thread_default(),
+        "commit": output_of("git", "rev-parse", "--short", "HEAD"),
+        "dirty": output_of("git", "status", "--porcelain", "-uno") != "",
+        "fma_peak_gflops": peak,
+    }
+
+
+def lines(machine: dict[str, Any]) -> str:
+    """The same for the reader of a table."""
+    peaks = {t: p for t, p in machine["fma_peak_gflops"].items() if p != "unknown"}
+    text = f"{machine['processor']}, {machine['threads_available']} processors, {machine['isa']}\n"
+    text += f"commit {machine['commit']}{' with changes' if machine['dirty'] else ''}"
+    if peaks:
+        each = (f"{float(p):.0f} GFLOP/s on {t} threads" for t, p in peaks.items())
+        text += "\nFMA peak " + ", ".join(each)
+    return text

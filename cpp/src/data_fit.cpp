@@ -1,0 +1,12 @@
+#include "data_fit.hpp"
+
+#define SPOTCORE_KERNEL "data_fit.kernel.hpp"
+#include "foreach_isa.hpp"
+
+namespace spotcore {
+
+DataFit data_fit(Isa isa) {
+  return {SPOTCORE_FOR_ISA(isa, fit_residual), SPOTCORE_FOR_ISA(isa, fit_data_term)};
+}
+
+}  // namespace spotcore

@@ -1,0 +1,88 @@
+#include "problem.hpp"
+
+#include <cmath>
+#include <stdexcept>
+
+namespace spotcore {
+
+std::string_view to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::max_iter: return "max_iter";
+    case StopReason::tol: return "tol";
+    case StopReason::gap_tol: return "gap_tol";
+    case StopReason::cancelled: return "cancelled";
+  }
+  return "unknown";
+}
+
+void require(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(what);
+}
+
+void check_problem(const Operations& ops, const Problem& problem, StackView a) {
+  const auto fits = [&](auto image) {
+    return image.height == ops.height() && image.width == ops.width();
+  };
+  require(problem.image.data != nullptr && fits(problem.image), "image: size is not the plan's");
+  require(problem.w.data == nullptr || fits(problem.w), "w: size is not the plan's");
+  require(problem.mask.data == nullptr || fits(problem.mask), "mask: size is not the plan's");
+  require(a.data != nullptr && a.bins == ops.bins() && fits(a), "a: shape is not the plan's");
+  require(static_cast<std::int64_t>(problem.xi.size()) == ops.bins(),
+          "xi: length is not the number of bins");
+  require(std::isfinite(problem.lambda) && problem.lambda >= 0, "lambda: expected a number >= 0");
+}
+
+void project_start(StackSpan a, ImageView mask) {
+  for (std::int64_t k = 0; k < a.bins; ++k) {
+    float* plane = a.plane(k);
+    for (std::int64_t p = 0; p < a.pixels(); ++p) {
+      const bool allowed = mask.data == nullptr || mask.data[p] != 0.0F;
+      plane[p] = allowed && plane[p] > 0.0F ? plane[p] : 0.0F;
+    }
+  }
+}
+
+GroupSums group_sums(StackView a, std::span<const float> xi) {
+  GroupSums sums;
+  for (std::int64_t p = 0; p < a.pixels(); ++p) {
+    double squares = 0;
+    for (std::int64_t k = 0; k < a.bins; ++k) {
+      const double weight = xi[static_cast<std::size_t>(k)], value = a.plane(k)[p];
+      squares += weight * value * (weight * value);
+      if (weight > 0) sums.squares += value * value;
+    }
+    sums.norms += std::sqrt(squares);
+  }
+  return sums;
+}
+
+bool Watch::iterated(bool settling, const std::function<void()>& refresh_gap) {
+  Progress& now = result_.last;
+  if (!std::isfinite(now.objective())) {
+    throw std::overflow_error(
+        "the iteration left the range of float32: the step is too long, or the image, the "
+        "weights or the kernels are too large");
+  }
+  result_.data_terms.push_back(now.data_term);
+  result_.penalties.push_back(now.penalty);
+  bool done = false;
+  if (now.iteration % options_.check_every == 0) {
+    const double change = std::abs(checked_objective_ - now.objective());
+    checked_objective_ = now.objective();
+    if (options_.gap_tol > 0 || options_.refresh_gap) refresh_gap();
+    if (options_.gap_tol > 0 && now.gap <= options_.gap_tol) {
+      result_.reason = StopReason::gap_tol;
+      done = true;
+    } else if (!settling && options_.tol > 0 && change <= options_.tol * now.objective()) {
+      result_.reason = StopReason::tol;
+      done = true;
+    }
+  }
+  if (options_.progress && options_.progress(now) && !done) {
+    result_.reason = StopReason::cancelled;
+    done = true;
+  }
+  return done;
+}
+
+}  // namespace spotcore

@@ -1,0 +1,43 @@
+// What every driver does with a problem and a first guess.
+#pragma once
+
+#include <functional>
+
+#include "spotcore/solvers.hpp"
+
+namespace spotcore {
+
+void require(bool condition, const char* what);
+
+// Throws std::invalid_argument if the sizes of the problem or of `a` are not the plan's.
+void check_problem(const Operations& ops, const Problem& problem, StackView a);
+
+// A warm start has to satisfy the constraints: a >= 0, and a = 0 where mask = 0.
+void project_start(StackSpan a, ImageView mask);
+
+// Sums over pixels of || xi a ||_2 and, over aleph, of || a ||_2^2.
+struct GroupSums {
+  double norms = 0, squares = 0;
+};
+GroupSums group_sums(StackView a, std::span<const float> xi);
+
+// The stopping rules and records that all drivers share, at the end of each iteration.
+class Watch {
+ public:
+  // result.last holds the objective at the start.
+  Watch(const StopOptions& options, SolveResult& result)
+      : options_(options), result_(result), checked_objective_(result.last.objective()) {}
+  // Records the objective of result.last. True: stop, result.reason says why. `settling`: the
+  // objective may still rise, or stand still, for a while. `refresh_gap` updates result.last.gap.
+  bool iterated(bool settling, const std::function<void()>& refresh_gap);
+
+ private:
+  const StopOptions& options_;
+  SolveResult& result_;
+  double checked_objective_;
+};
+
+inline StackView view(StackSpan span) { return {span.data, span.bins, span.height, span.width}; }
+inline ImageView view(ImageSpan span) { return {span.data, span.height, span.width}; }
+
+}  // namespace spotcore
