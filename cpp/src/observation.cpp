@@ -195,8 +195,8 @@ void Observation::sweep(ImageView d, const BlockBody& body, StackView next, Imag
   // of blocks would use few of the sets of every cache.
   pool_.run(bands(), [&](std::int64_t band, int worker) {
     float* values = values_[static_cast<std::size_t>(worker)].get();
-    const std::int64_t end = std::min(size_.height, (band + 1) * kBandRows);
-    for (std::int64_t y0 = band * kBandRows; y0 < end; y0 += Block::kRows) {
+    const std::int64_t end = std::min(size_.height, (band + 1) * band_rows());
+    for (std::int64_t y0 = band * band_rows(); y0 < end; y0 += Block::kRows) {
       for (std::int64_t strip = 0; strip < strips(); ++strip) {
         const std::int64_t x0 = strip * Block::kColumns;
         const Block block{y0, x0, std::min(Block::kRows, end - y0),

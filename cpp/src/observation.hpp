@@ -53,7 +53,9 @@ class Observation {
   static constexpr std::int64_t kBandRows = 64;
 
   std::int64_t strips() const { return (size_.width + Block::kColumns - 1) / Block::kColumns; }
-  std::int64_t bands() const { return (size_.height + kBandRows - 1) / kBandRows; }
+  // With nothing to decimate, as small as can be.
+  std::int64_t band_rows() const { return levels_.empty() ? Block::kRows : kBandRows; }
+  std::int64_t bands() const { return (size_.height + band_rows() - 1) / band_rows(); }
   std::int64_t blocks_per_strip() const { return (size_.height + Block::kRows - 1) / Block::kRows; }
   float* packed(int worker) { return packed_[static_cast<std::size_t>(worker)].get(); }
 
