@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,15 @@ from spotcore.wells import Well, find_cells, prepare_well
 if TYPE_CHECKING:
     from spotcore.detections import Cells
 
-__all__ = ["SETTINGS", "Options", "Setting", "cell_table", "detect_file", "draw_cells", "output_names"]
-
+__all__ = [
+    "SETTINGS",
+    "Options",
+    "Setting",
+    "cell_table",
+    "detect_file",
+    "draw_cells",
+    "output_names",
+]
 
 
 class Setting(NamedTuple):

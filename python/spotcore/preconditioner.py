@@ -12,9 +12,9 @@ the border, which nearly share their eigenvectors: those of their sum, ``V``.  S
     Lambda_ij = (v_i (x) v_j)^T A A* (v_i (x) v_j),
 
 which is exact on the diagonal.  A power iteration finds by how much ``c + M`` has to be scaled up
-for ``c + M >= c + A A*``.  Only the vectors whose eigenvalues matter are kept.  A convolution with a symmetric kernel commutes with
-the reflection of the axis, so its eigenvectors are symmetric or antisymmetric, and halves of them
-are all that is computed and stored.
+for ``c + M >= c + A A*``.  Only vectors whose eigenvalues matter are kept.  A convolution with a
+symmetric kernel commutes with the reflection of the axis, so its eigenvectors are symmetric or
+antisymmetric, and halves of them are all that is computed and stored.
 """
 
 from __future__ import annotations
