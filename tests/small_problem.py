@@ -12,6 +12,8 @@ import numpy as np
 import oracles
 import spotcore as sc
 from cases import single
+from single_precision import gamma_n
+from spotcore import reference
 
 
 class SmallProblem:
@@ -71,8 +73,20 @@ class SmallProblem:
         """The same kernels in spotcore."""
         return sc.ObservationModel(self.SIGMA_LIMITS, self.factors)
 
+    def certified_rounding(self, result: sc.Result) -> float:
+        """Bound how far rounding can move the gap's lower bound, relative to the objective.
+
+        The dual value ``s ⟨ν, d⟩ − s² ‖ν/w‖²/4`` moves with ν, which A a's rounding moves, and
+        with s, which is as accurate as the sums of A* ν, γ_n relative to them.
+        """
+        a = result.a.astype(np.float64)
+        size = reference.forward(np.abs(a), self.factors) + np.abs(self.image)
+        linear = 2 * float(np.sum(self.w**2 * size * np.abs(self.image)))
+        n = 4 * max(f.shape[1] for f in self.factors) + 20
+        return gamma_n(n) * linear / result.objective
+
     def solve(self, **options: Any) -> sc.Result:
-        """Run spotcore's FISTA for `max_iter` iterations, unless the options say otherwise."""
+        """Run `max_iter` iterations, FISTA's unless the options say otherwise."""
         arguments = {
             "lam": self.lam,
             "method": "fista",

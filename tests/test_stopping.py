@@ -21,22 +21,10 @@ from spotcore import reference
 
 MOMENTA = ("beck-teboulle", "chambolle-dossal")
 SETTINGS = ("plain", "weighted")
+METHODS = ("fista", "primal-dual")
 
 
 # --- the certificate ---------------------------------------------------------------------------
-
-
-def certified_rounding(problem: SmallProblem, result: sc.Result) -> float:
-    """Bound how far rounding can move the certificate's lower bound, relative to the objective.
-
-    The dual value ``s ⟨ν, d⟩ − s² ‖ν/w‖²/4`` moves with ν, which A a's rounding moves, and with s,
-    which is as accurate as the sums of A* ν, γ_n relative to them.
-    """
-    a = result.a.astype(np.float64)
-    size = reference.forward(np.abs(a), problem.factors) + np.abs(problem.image)
-    linear = 2 * float(np.sum(problem.w**2 * size * np.abs(problem.image)))
-    n = 4 * max(f.shape[1] for f in problem.factors) + 20
-    return gamma_n(n) * linear / result.objective
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -45,7 +33,7 @@ def test_the_gap_is_a_certificate_at_every_iteration(setting: str) -> None:
     optimum = problem.optimum
     for count in (0, 1, 5, 20, 100, 500, 3000):
         result = problem.solve(max_iter=count)
-        rounding = certified_rounding(problem, result)
+        rounding = problem.certified_rounding(result)
         assert -rounding <= result.gap <= 1
         proven = result.objective * (1 - result.gap)
         assert proven <= optimum + rounding * result.objective
@@ -73,7 +61,7 @@ def test_the_gap_is_the_one_of_the_residual() -> None:
             a, problem.image, problem.matrix, problem.lam, problem.xi, problem.w, problem.mask
         )
         simple = 1 - dual / sum(problem.objective(a))
-        assert result.gap <= simple + certified_rounding(problem, result)
+        assert result.gap <= simple + problem.certified_rounding(result)
 
 
 @pytest.mark.parametrize("xi", [(1.0, 1.0, 1.0), (0.5, 2.0, 1.5)], ids=str)
@@ -88,7 +76,7 @@ def test_lambda_max_separates_zero_from_the_rest(xi: tuple[float, ...]) -> None:
     assert not above.a.any()
     assert not above.score.any()
     assert above.penalty == 0
-    assert abs(above.gap) <= certified_rounding(problem, above)
+    assert abs(above.gap) <= problem.certified_rounding(above)
     below = problem.solve(lam=0.99 * lam_max, initial=None, max_iter=50)
     assert below.a.any()
     # From anywhere else the way back to zero takes more than one step, and ends there.
@@ -135,13 +123,14 @@ def test_stops_at_the_iteration_limit() -> None:
     assert result.iterations == 17
 
 
-def test_the_callback_sees_every_iteration() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_callback_sees_every_iteration(method: str) -> None:
     seen: list[tuple[int, float, float, float, float]] = []
 
     def note(p: Any) -> None:
         seen.append((p.iteration, p.objective, p.data_term, p.penalty, p.gap))
 
-    result = small_problem("plain").solve(max_iter=25, callback=note)
+    result = small_problem("plain").solve(method=method, max_iter=25, callback=note)
     assert [row[0] for row in seen] == list(range(1, 26))
     table = np.array(seen)
     assert table[:, 1] == pytest.approx(table[:, 2] + table[:, 3], rel=1e-12)
@@ -149,20 +138,22 @@ def test_the_callback_sees_every_iteration() -> None:
     assert np.isfinite(table).all()
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("answer", [True, np.True_, 1], ids=str)
-def test_the_callback_can_cancel(answer: Any) -> None:
+def test_the_callback_can_cancel(answer: Any, method: str) -> None:
     problem = small_problem("plain")
 
     def cancel(p: Any) -> Any:
         return answer if p.iteration == 7 else None
 
-    result = problem.solve(max_iter=100, callback=cancel)
+    result = problem.solve(method=method, max_iter=100, callback=cancel)
     assert result.stop_reason == "cancelled"
     assert result.iterations == 7
-    assert np.array_equal(result.a, problem.solve(max_iter=7).a)
+    assert np.array_equal(result.a, problem.solve(method=method, max_iter=7).a)
 
 
-def test_what_a_callback_raises_reaches_the_caller() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_callback_raises_reaches_the_caller(method: str) -> None:
     class Refused(Exception):
         pass
 
@@ -171,7 +162,7 @@ def test_what_a_callback_raises_reaches_the_caller() -> None:
             raise Refused("three")
 
     with pytest.raises(Refused, match="three"):
-        small_problem("plain").solve(max_iter=100, callback=refuse)
+        small_problem("plain").solve(method=method, max_iter=100, callback=refuse)
 
 
 def test_a_callback_may_solve() -> None:
@@ -201,7 +192,7 @@ def seconds_to_stop(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("callback", [None, lambda progress: None], ids=["bare", "callback"])
-@pytest.mark.parametrize("method", ["fista", "primal-dual"])
+@pytest.mark.parametrize("method", METHODS)
 def test_ctrl_c_stops_a_solve_within_a_second(method: str, callback: Any) -> None:
     image = np.random.default_rng(21).uniform(0, 255, (768, 768))
     model = sc.ObservationModel.gaussian(PART2_SIGMA_LIMITS)

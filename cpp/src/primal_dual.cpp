@@ -85,10 +85,17 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
     project_start(z, problem.mask);
     std::copy_n(z.data, z.size(), e.data);
   }
-  const double lambda_max = largest_lambda(ops, problem, nu, z);
-  const bool zero = lambda_max <= problem.lambda &&
+  // Without a bin in aleph there is no penalty, and step lengths are those of lambda = 0.
+  Problem measure = problem;
+  const std::vector<float> ones(static_cast<std::size_t>(z.bins), 1.0F);
+  if (*std::max_element(problem.xi.begin(), problem.xi.end()) == 0.0F) {
+    measure.xi = ones;
+    measure.lambda = 0;
+  }
+  const double lambda_max = largest_lambda(ops, measure, nu, z);
+  const bool zero = lambda_max <= measure.lambda &&
                     ops.background_ratio(view(z), view(z), problem.mask, problem.xi) == 0.0;
-  const double reference = zero ? 0.0 : reference_threshold(ops, problem, residual, nu, z);
+  const double reference = zero ? 0.0 : reference_threshold(ops, measure, residual, nu, z);
   if (zero) std::fill_n(e.data, e.size(), 0.0F);
   std::copy_n(e.data, z.size(), z.data);
   ops.forward(view(z), Az);
@@ -113,8 +120,8 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
     now.gap = certificate.relative_gap(now.objective());
   };
 
-  // A small lambda says little about the scale of nu.
-  const double lambda = std::max(problem.lambda, kSmallest * lambda_max);
+  // nu's scale: a small lambda, or one that no pixel passes, says little about it.
+  const double lambda = std::clamp(measure.lambda, kSmallest * lambda_max, lambda_max);
   const double weight = largest_weight(problem);
   // A limit that is too low for that leaves a fifth of the iterations to settle.
   const std::int64_t continuation =

@@ -240,3 +240,94 @@ TEST_CASE("wrong arguments are refused") {
   CHECK_THROWS(ops->group_shrink({memory.data(), 1, 4, 4}, {-1, one}, {memory.data(), 1, 4, 4}),
                std::invalid_argument);
 }
+
+TEST_CASE("normal_solve follows the formula on every instruction set, and writes nowhere else") {
+  const std::pair<std::int64_t, std::int64_t> sizes[] = {
+      {1, 1}, {1, 53}, {53, 1}, {2, 3}, {25, 50}};
+  for (const std::string& isa : isa_names()) {
+    for (const auto& [height, width] : sizes) {
+      check::Random random(11);
+      // Any halves will do: the formula does not ask for orthonormal vectors.
+      const auto axis = [&](std::int64_t size) {
+        AxisBasis basis;
+        basis.size = size;
+        const std::int64_t even = (basis.even_half() + 1) / 2, odd = basis.odd_half();
+        basis.even = random.vector(static_cast<std::size_t>(even * basis.even_half()));
+        basis.odd = random.vector(static_cast<std::size_t>(odd * basis.odd_half()));
+        return basis;
+      };
+      Preconditioner given{axis(height), axis(width), {}, 0.1F, 2.0F};
+      const std::int64_t rows = given.rows.count(), columns = given.columns.count();
+      given.eigenvalues = random.vector(static_cast<std::size_t>(rows * columns));
+      for (float& value : given.eigenvalues) value = std::abs(value);
+      const auto entry = [](const AxisBasis& basis, std::int64_t vector, std::int64_t pixel) {
+        const bool odd = vector >= basis.even_count();
+        const std::int64_t half = odd ? basis.odd_half() : basis.even_half();
+        const std::int64_t mirrored = basis.size - 1 - pixel;
+        if (odd && pixel == mirrored) return 0.0;
+        const std::int64_t row = odd ? vector - basis.even_count() : vector;
+        const double value =
+            (odd ? basis.odd
+                 : basis.even)[static_cast<std::size_t>(row * half + std::min(pixel, mirrored))];
+        return odd && pixel > mirrored ? -value : value;
+      };
+      const auto ops = make_cpu_operations({{1, 1, {1.0F}}}, height, width, {2, isa, {}}, &given);
+      const auto pixels = static_cast<std::size_t>(height * width);
+      const std::vector<float> r = random.vector(pixels);
+      std::vector<float> x(pixels + 1, kSentinel);
+      std::fill_n(x.begin(), pixels, 1.0F);
+      const double c = 0.5;
+      ops->normal_solve({r.data(), height, width}, static_cast<float>(c), 3.0F,
+                        {x.data(), height, width});
+      CHECK(x.back() == kSentinel);
+      // (1 + 3 / scale (c + M)^-1 r), one axis after the other; the same with absolute values.
+      std::vector<double> exact(pixels), size(pixels), half(rows * width), half_size(rows * width);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t p = 0; p < height * width; ++p) {
+          const double term = entry(given.rows, i, p / width) * r[p];
+          half[i * width + p % width] += term;
+          half_size[i * width + p % width] += std::abs(term);
+        }
+      }
+      for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t j = 0; j < columns; ++j) {
+          const double value = given.eigenvalues[i * columns + j];
+          double sum = 0, sum_size = 0;
+          for (std::int64_t q = 0; q < width; ++q) {
+            sum += entry(given.columns, j, q) * half[i * width + q];
+            sum_size += std::abs(entry(given.columns, j, q)) * half_size[i * width + q];
+          }
+          for (std::int64_t p = 0; p < height * width; ++p) {
+            const double v = entry(given.rows, i, p / width) * entry(given.columns, j, p % width);
+            exact[p] -= v * value / (c * (c + value)) * sum;
+            size[p] += std::abs(v) * value / (c * (c + value)) * sum_size;
+          }
+        }
+      }
+      for (std::size_t p = 0; p < pixels; ++p) {
+        const double expected = 1 + 1.5 * (r[p] / c + exact[p]);
+        const double bound = 1 + 1.5 * (std::abs(r[p]) / c + size[p]);
+        const double roundings = static_cast<double>(2 * (height + width) + 10);
+        CHECK(std::abs(x[p] - expected) <= roundings * 0x1p-24 * 1.01 * bound);
+      }
+    }
+  }
+}
+
+TEST_CASE("a plan refuses a basis, eigenvalues or a scale that do not fit") {
+  AxisBasis axis{3, {1, 0, 0, 1}, {1}};
+  const auto refused = [&](const Preconditioner& given) {
+    CHECK_THROWS(make_cpu_operations({{1, 1, {1.0F}}}, 3, 3, {1, "auto", {}}, &given),
+                 std::invalid_argument);
+  };
+  const std::vector<float> nine(9, 1.0F);
+  make_cpu_operations({{1, 1, {1.0F}}}, 3, 3, {1, "auto", {}},
+                      std::make_unique<Preconditioner>(axis, axis, nine, 1.0F, 1.0F).get());
+  refused({axis, axis, std::vector<float>(8, 1.0F), 1.0F, 1.0F});
+  refused({axis, axis, std::vector<float>(9, -1.0F), 1.0F, 1.0F});
+  refused({axis, axis, nine, 0.0F, 1.0F});
+  refused({axis, axis, nine, 1.0F, 0.9F});
+  refused({{4, {1, 0}, {1, 0}}, axis, std::vector<float>(6, 1.0F), 1.0F, 1.0F});
+  refused({{3, {1, 0, 0, 1, 1, 1}, {1}}, axis, std::vector<float>(12, 1.0F), 1.0F, 1.0F});
+  refused({{3, {}, {1}}, axis, std::vector<float>(3, 1.0F), 1.0F, 1.0F});
+}
