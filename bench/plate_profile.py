@@ -70,7 +70,7 @@ def main() -> int:
     shape = (args.side, args.side)
     images = [sc.simulate(args.cells, shape, seed=seed).image for seed in range(args.wells)]
     model = sc.ObservationModel.gaussian(PART2_LIMITS)
-    model.safe_step(shape)  # once per size, not once per well
+    model.preconditioned_plan(shape)  # once per size, not once per well
     plans = [Plan(wells=1, threads=2), Plan(wells=2, threads=1)]
     for turn, start in enumerate(range(0, args.wells, BATCH)):
         say(f"wells {start + 1} to {min(start + BATCH, args.wells)}")

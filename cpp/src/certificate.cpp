@@ -4,7 +4,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "spotcore/solvers.hpp"
+#include "problem.hpp"
 
 namespace spotcore {
 namespace {
@@ -41,18 +41,19 @@ Certificate::Certificate(Operations& ops, const Problem& problem) : ops_(ops), p
 }
 
 void Certificate::update(ImageView Aa, StackSpan workspace) {
-  ops_.residual(Aa, Aa, 0.0F, problem_.image, problem_.w, {nu_.data(), Aa.height, Aa.width});
-  for (float& value : nu_) value *= -2.0F;
+  dual_point(ops_, problem_, Aa, {nu_.data(), Aa.height, Aa.width});
   evaluate(workspace);
 }
 
 void Certificate::update_dual(ImageView nu, int repairs, StackSpan workspace) {
-  std::copy_n(nu.data, nu.size(), nu_.data());
-  drop_unseen();
+  const auto take = [&] {
+    std::copy_n(nu.data, nu.size(), nu_.data());
+    drop_unseen();
+  };
+  take();
   evaluate(workspace);
   if (repairs == 0) return;
-  std::copy_n(nu.data, nu.size(), nu_.data());
-  drop_unseen();
+  take();  // evaluate has shifted it
   repair(repairs, workspace);
   evaluate(workspace);
 }

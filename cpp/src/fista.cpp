@@ -29,8 +29,7 @@ class MomentumSequence {
 
 void check(const FistaOptions& options) {
   require(std::isfinite(options.step) && options.step > 0, "step: expected a number > 0");
-  require(options.max_iter >= 0, "max_iter: expected an integer >= 0");
-  require(options.check_every >= 1, "check_every: expected an integer >= 1");
+  check_stop(options);
   require(options.momentum == Momentum::beck_teboulle || options.momentum_a > 2,
           "momentum_a: expected a number > 2");
 }

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "spotcore/solvers.hpp"
+#include "problem.hpp"
 
 namespace spotcore {
 namespace {
@@ -74,12 +74,10 @@ double norm_squared(Operations& ops, double tol, int max_iter) {
     throw std::invalid_argument("norm_squared: expected tol >= 0 and max_iter >= 1");
   }
   const std::int64_t height = ops.height(), width = ops.width();
-  std::vector<float> x(static_cast<std::size_t>(height * width));
-  std::uint32_t state = 1;
+  std::vector<float> x = fixed_noise(static_cast<std::size_t>(height * width));
   double start_norm = 0;
   for (float& value : x) {
-    state = state * 1664525U + 1013904223U;  // a linear congruential generator: always the same
-    value = 1.0F + static_cast<float>(state >> 8) * 0x1p-24F;
+    value += 1.0F;
     start_norm += double{value} * value;
   }
   for (float& value : x) value = static_cast<float>(value / std::sqrt(start_norm));

@@ -52,8 +52,7 @@ double reference_threshold(Operations& ops, const Problem& problem, ImageSpan re
 double largest_lambda(Operations& ops, const Problem& problem, ImageSpan nu, StackSpan z) {
   std::vector<float> zero(static_cast<std::size_t>(problem.image.size()));
   const ImageView none{zero.data(), nu.height, nu.width};
-  ops.residual(none, none, 0.0F, problem.image, problem.w, nu);
-  for (std::int64_t p = 0; p < problem.image.size(); ++p) nu.data[p] *= -2.0F;
+  dual_point(ops, problem, none, nu);
   ops.adjoint(view(nu), z);
   return ops.dual_norm(view(z), {}, 0.0F, problem.mask, problem.xi);
 }
@@ -68,8 +67,7 @@ double largest_weight(const Problem& problem) {
 SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptions& options,
                         bool warm, StackSpan z) {
   check_problem(ops, problem, view(z));
-  require(options.max_iter >= 0, "max_iter: expected an integer >= 0");
-  require(options.check_every >= 1, "check_every: expected an integer >= 1");
+  check_stop(options);
   const auto pixels = static_cast<std::size_t>(z.pixels());
   std::vector<float> nu_pixels(pixels), residual_pixels(pixels), Az_pixels(pixels);
   std::vector<float> Ae_pixels(pixels), e_y_pixels(pixels);
@@ -102,10 +100,7 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
   std::copy_n(Az.data, pixels, Ae.data);
   std::copy_n(Az.data, pixels, e_y.data);
   std::fill_n(nu.data, pixels, 0.0F);
-  if (warm) {  // near the answer, so is 2 w^2 (d - A a)
-    ops.residual(view(Az), view(Az), 0.0F, problem.image, problem.w, nu);
-    for (float& value : nu_pixels) value *= -2.0F;
-  }
+  if (warm || zero) dual_point(ops, problem, view(Az), nu);  // near the answer, or at it
 
   Certificate certificate(ops, problem);
   std::vector<float> workspace;
@@ -128,11 +123,7 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
       warm ? 0 : std::min(kContinuation, options.max_iter - options.max_iter / 5);
   const auto rho = static_cast<float>(kRelaxation);
   bool done = zero;
-  if (zero) {
-    result.reason = StopReason::tol;
-    ops.residual(view(Az), view(Az), 0.0F, problem.image, problem.w, nu);
-    for (float& value : nu_pixels) value *= -2.0F;
-  }
+  if (zero) result.reason = StopReason::tol;
   while (!done && now.iteration < options.max_iter) {
     const double progress = now.iteration < continuation ? static_cast<double>(now.iteration) /
                                                                static_cast<double>(continuation)
@@ -165,14 +156,10 @@ double preconditioner_ratio(Operations& ops, int iterations) {
   const std::int64_t height = ops.height(), width = ops.width();
   const auto pixels = static_cast<std::size_t>(height * width);
   const float c = ops.normal_floor();
-  std::vector<float> x(pixels), y(pixels), v(pixels);
+  std::vector<float> x = fixed_noise(pixels), y(pixels), v(pixels);
   std::vector<float> stack_memory(pixels * static_cast<std::size_t>(ops.bins()));
   const StackSpan stack{stack_memory.data(), ops.bins(), height, width};
-  std::uint32_t state = 1;
-  for (float& value : x) {
-    state = state * 1664525U + 1013904223U;  // a linear congruential generator: always the same
-    value = static_cast<float>(state >> 8) * 0x1p-24F - 0.5F;
-  }
+  for (float& value : x) value -= 0.5F;
   // Power iteration: y = (c + A A*) x, next x = (c + M)^-1 y; the quotient of <y, (c + M)^-1 y> and
   // <x, y> rises to the eigenvalue.
   double ratio = 0;

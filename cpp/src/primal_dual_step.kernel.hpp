@@ -28,7 +28,7 @@ inline double primal_dual_pixels(const PrimalDualArguments& args, const Block& b
     for (std::int64_t row = 0; row < block.rows; ++row) {
       const std::int64_t at = k * args.image.pixels() + p0 + row * args.image.width;
       const float* __restrict x = values + k * kShrinkPixels + row * n;
-      std::copy_n(x, n, args.z + at);
+      copy_row(x, n, args.z + at);
       if (args.e == nullptr) continue;
       float* __restrict e = args.e + at;
       for (std::int64_t p = 0; p < n; ++p) e[p] += args.relaxation * (x[p] - e[p]);

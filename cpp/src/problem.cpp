@@ -32,6 +32,26 @@ void check_problem(const Operations& ops, const Problem& problem, StackView a) {
   require(std::isfinite(problem.lambda) && problem.lambda >= 0, "lambda: expected a number >= 0");
 }
 
+void check_stop(const StopOptions& options) {
+  require(options.max_iter >= 0, "max_iter: expected an integer >= 0");
+  require(options.check_every >= 1, "check_every: expected an integer >= 1");
+}
+
+void dual_point(Operations& ops, const Problem& problem, ImageView Aa, ImageSpan nu) {
+  ops.residual(Aa, Aa, 0.0F, problem.image, problem.w, nu);
+  for (std::int64_t p = 0; p < nu.size(); ++p) nu.data[p] *= -2.0F;
+}
+
+std::vector<float> fixed_noise(std::size_t size) {
+  std::vector<float> noise(size);
+  std::uint32_t state = 1;
+  for (float& value : noise) {
+    state = state * 1664525U + 1013904223U;  // a linear congruential generator
+    value = static_cast<float>(state >> 8) * 0x1p-24F;
+  }
+  return noise;
+}
+
 void project_start(StackSpan a, ImageView mask) {
   for (std::int64_t k = 0; k < a.bins; ++k) {
     float* plane = a.plane(k);

@@ -12,6 +12,14 @@ void require(bool condition, const char* what);
 // Throws std::invalid_argument if the sizes of the problem or of `a` are not the plan's.
 void check_problem(const Operations& ops, const Problem& problem, StackView a);
 
+void check_stop(const StopOptions& options);
+
+// nu = 2 w^2 (d - A a): the dual point that belongs to a.
+void dual_point(Operations& ops, const Problem& problem, ImageView Aa, ImageSpan nu);
+
+// Noise in [0, 1), always the same: where a power iteration starts.
+std::vector<float> fixed_noise(std::size_t size);
+
 // A warm start has to satisfy the constraints: a >= 0, and a = 0 where mask = 0.
 void project_start(StackSpan a, ImageView mask);
 
