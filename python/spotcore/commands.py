@@ -1,4 +1,4 @@
-"""The commands of ``spotcore``: simulate, detect, score, demo, info."""
+"""The commands of ``spotcore``: simulate, detect, score, train, reproduce, demo, info."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from spotcore.io import read_image
 from spotcore.output import OutputError, read_columns, require_folder, write_csv, write_png
 from spotcore.overlay import draw_overlay
 from spotcore.pipeline import Options, detect_file, output_names
+from spotcore.train_command import reproduce, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find secreting cells in ELISpot and FluoroSpot images.",
 )
+
+app.command()(train)
+app.command()(reproduce)
 
 _OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "scipy", "numba", "pandas")
 

@@ -1,0 +1,64 @@
+"""Networks from the files that a training run leaves, for the evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from spotcore.train.calibrate import Rule
+from spotcore.train.evaluate import Network
+from spotcore.train.inference import maps_of
+from spotcore.train.model import FULL_SCALE, ConvNet, SpotNet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["load_network", "restored"]
+
+
+def restored(content: dict[str, Any]) -> SpotNet | ConvNet:
+    """Make the module of the content of a ``network.pt``: the inverse of its `exported`."""
+    state = dict(content["state"])
+    if content["kind"] == "convnet":
+        count = sum(name.endswith(".kernels") for name in state)
+        kernels = [state[f"layer.{index}.kernels"] for index in range(count)]
+        n_full = max([i + 1 for i in range(count) if kernels[i].shape[1] > 1], default=1)
+        channels = (1, *(len(k) for k in kernels))
+        convnet = ConvNet(channels, n_full, int(kernels[0].shape[-1]))
+        bias = torch.stack([state[f"layer.{index}.bias"][0] for index in range(count)])
+        values = {f"kernels.{index}": k for index, k in enumerate(kernels)}
+        values |= {"bias": bias / FULL_SCALE, "score_weights": state["score_weights"]}
+        convnet.load_state_dict(values)
+        return convnet
+    tied = "kernels" in state
+    first = state["kernels" if tied else "analysis"]
+    spotnet = SpotNet(
+        len(first) - 1,
+        first.shape[1],
+        first.shape[-1],
+        tied=tied,
+        nonlinearity=content["metadata"]["nonlinearity"],
+    )
+    spotnet.load_state_dict({**state, "bias": state["bias"] / FULL_SCALE})
+    return spotnet
+
+
+def load_network(path: Path, device: str = "cpu") -> Network:
+    """Load a ``network.pt`` for `spotcore.train.evaluate.evaluate`."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
+        raise ValueError(f"{path}: expected the network.pt of a training run")
+    module = restored(content).to(device)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    rule = content["metadata"]["threshold"]
+
+    def maps(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        scale = FULL_SCALE / (float(image.max()) or FULL_SCALE)
+        found = maps_of(module, image * image.dtype.type(scale), device)
+        return found
+
+    name = f"{content['metadata']['name']}-{digest}"
+    return Network(name, maps, Rule(rule["kind"], float(rule["value"])))

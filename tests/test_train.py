@@ -1,0 +1,363 @@
+"""Training: what the networks see, what they learn from, and that a run can be killed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip(
+    "torch", reason="PyTorch is not installed (extra 'train'); these tests train networks"
+)
+
+from spotcore.simulate import simulate  # noqa: E402
+from spotcore.train import recipes  # noqa: E402
+from spotcore.train.data import (  # noqa: E402
+    draw_batch,
+    training_image,
+    typical_score,
+    validation_images,
+)
+from spotcore.train.inference import maps_of  # noqa: E402
+from spotcore.train.losses import Detection, part_loss, parts_of  # noqa: E402
+from spotcore.train.model import NONLINEARITIES, ConvNet, SpotNet, build  # noqa: E402
+from spotcore.train.saved import load_network, restored  # noqa: E402
+from spotcore.train.trainer import CheckpointError, Trainer  # noqa: E402
+from spotcore.train.truth import Truth, squared_error  # noqa: E402
+
+TINY = {"layers": 2, "size": 3, "tied": False, "nonlinearity": "nonneg", "learn_score": True}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Two small images, simulated once."""
+    return [training_image(recipe_of(), index) for index in range(2)]
+
+
+def recipe_of(**changes):
+    settings = {
+        "options": TINY,
+        "steps": 6,
+        "batch": 2,
+        "crop": 48,
+        "image_size": 96,
+        "cells": (20, 60),
+        "images": 2,
+        "refresh": 2,
+        "warm_up": 2,
+        "validate_every": 2,
+        "validation": (20, 40),
+        "detection_weight": 1.0,
+    }
+    return recipes.Recipe("test", "spotnet", **(settings | changes))
+
+
+def random_spotnet(**options):
+    network = build("spotnet", {"layers": 2, "maps": 4, "size": 3, **options}, seed=3).double()
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        network.bias.copy_(0.05 * torch.randn(3, generator=generator))
+        network.alpha.copy_(0.5 * torch.randn(2, generator=generator))
+    return network
+
+
+# -- the networks ---------------------------------------------------------------------------------
+
+
+def correlate(planes, kernels):
+    """Same-size correlation, written as its definition: [n, H, W] each with [n, S, S]."""
+    half = kernels.shape[-1] // 2
+    padded = np.pad(planes, ((0, 0), (half, half), (half, half)))
+    height, width = planes.shape[1:]
+    return sum(
+        kernels[:, i, j, None, None] * padded[:, i : i + height, j : j + width]
+        for i in range(kernels.shape[-1])
+        for j in range(kernels.shape[-1])
+    )
+
+
+def shrink(x, bias, name):
+    if name == "soft":
+        return np.sign(x) * np.maximum(np.abs(x) - bias, 0)
+    if name == "nonneg":
+        return np.maximum(x - bias, 0)
+    if name == "shifted_abs":
+        return np.abs(x + bias)
+    positive = np.maximum(x, 0)
+    norm = np.maximum(np.sqrt((positive**2).sum(axis=0)), 1e-300)
+    return positive * np.maximum(1 - bias / norm, 0)
+
+
+def oracle(tensors, nonlinearity, image):
+    """SpotNet from the tensors of its file, with the formulas of the paper."""
+    t = {name: tensor.double().numpy() for name, tensor in tensors.items()}
+    if "kernels" in t:
+        t |= {"analysis": t["kernels"][..., ::-1, ::-1], "synthesis": t["kernels"][1:]}
+    n_maps = t["analysis"].shape[1]
+    spread = np.repeat(image[None], n_maps, axis=0)
+    x = shrink(correlate(spread, t["analysis"][0]), t["bias"][0], nonlinearity)
+    z = (1 + t["alpha"][0]) * x
+    for layer in range(1, len(t["analysis"])):
+        u = correlate(z, t["synthesis"][layer - 1]).sum(axis=0) - image
+        step = correlate(np.repeat(u[None], n_maps, axis=0), t["analysis"][layer])
+        x, before = shrink(z - step, t["bias"][layer], nonlinearity), x
+        if layer < len(t["alpha"]):
+            z = x + t["alpha"][layer] * (x - before)
+    return x
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("nonlinearity", sorted(NONLINEARITIES))
+def test_exported_tensors_are_the_network_for_images_up_to_255(tied, nonlinearity):
+    network = random_spotnet(tied=tied, nonlinearity=nonlinearity)
+    image = np.random.default_rng(0).uniform(0, 255, (11, 13))
+    expected = oracle(network.exported(), nonlinearity, image)
+    found = network(torch.from_numpy(image)[None])[0].detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    kept = restored(
+        {
+            "kind": "spotnet",
+            "state": {name: tensor.float() for name, tensor in network.exported().items()},
+            "metadata": {"nonlinearity": nonlinearity},
+        }
+    )
+    again = maps_of(kept, image.astype(np.float32))[0]
+    np.testing.assert_allclose(again, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_exported_convnet_is_the_network_for_images_up_to_255():
+    network = build("convnet", {"channels": (1, 2, 4), "n_full": 1, "size": 3}, seed=1).double()
+    with torch.no_grad():
+        network.bias.copy_(torch.tensor([0.02, -0.01]))
+    image = np.random.default_rng(0).uniform(0, 255, (9, 8))
+    t = {name: tensor.numpy() for name, tensor in network.exported().items()}
+    first = correlate(np.repeat(image[None], 2, axis=0), t["layer.0.kernels"][:, 0])
+    first = np.maximum(first + t["layer.0.bias"][:, None, None], 0)
+    second = correlate(np.repeat(first, 2, axis=0), t["layer.1.kernels"][:, 0])  # c m + j from c
+    expected = np.maximum(second + t["layer.1.bias"][:, None, None], 0)
+    found = network(torch.from_numpy(image)[None])[0].detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    content = {"kind": "convnet", "state": network.exported(), "metadata": {}}
+    assert restored(content).options == network.options
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("nonlinearity", ["nonneg", "shifted_abs"])
+def test_derivative_by_hand_is_that_of_the_layers(tied, nonlinearity):
+    network = random_spotnet(tied=tied, nonlinearity=nonlinearity)
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand((2, 7, 9), dtype=torch.double, generator=generator)
+    towards = torch.randn((4, 2, 7, 9), dtype=torch.double, generator=generator)
+    parameters = [p for name, p in network.named_parameters() if name != "score_weights"]
+    pairs = []
+    for maps in (network.maps, network.maps_by_layer):
+        result = maps(image)
+        pairs.append((result, *torch.autograd.grad((result * towards).sum(), parameters)))
+    for ours, theirs in zip(*pairs, strict=True):
+        assert torch.allclose(
+            ours, theirs, rtol=1e-10, atol=1e-10 * float(theirs.detach().abs().max())
+        )
+
+
+def test_paper_sizes():
+    def count(network):
+        return sum(p.numel() for p in network.parameters())
+
+    # The paper counts 4 (30 25 + 2) = 3008, with the last alpha, which nothing depends on.
+    assert count(SpotNet()) == 3007
+    assert count(ConvNet()) == 5406
+
+
+# -- the data -------------------------------------------------------------------------------------
+
+
+def test_paper_recipe_has_the_papers_constants():
+    for kind in ("spotnet", "convnet"):
+        recipe = recipes.isbi2019(kind)
+        assert recipe.kind == kind
+        assert (recipe.learning_rate, recipe.batch, recipe.steps) == (1e-3, 1, 400_000)
+        assert (recipe.images, recipe.cells, recipe.refresh) == (7, (1250, 1250), 0)
+        assert recipe.validation == (1250,) * 3 and recipe.validate_every == 4000
+        assert (recipe.crop, recipe.image_size) == (512, 512) and not recipe.augment
+        assert (recipe.bits, recipe.presets) == ((6,), ("isbi2019",))
+        assert (recipe.schedule, recipe.warm_up, recipe.clip) == ("constant", 0, None)
+        assert (recipe.average, recipe.keep, recipe.detection_weight) == (None, "best", 0.0)
+        assert not recipe.relative and recipe.maps_weight == 1.0
+
+
+def test_no_image_is_shared_between_training_validation_and_evaluation():
+    recipe = recipe_of()
+    seeds = {training_image(recipe, index).seed for index in range(3)}
+    other = {training_image(replace(recipe, seed=1), index).seed for index in range(3)}
+    checked = {simulation.seed for simulation in validation_images(recipe)}
+    assert len(seeds | other | checked) == 8
+    assert min(seeds | other | checked) >= 10**6
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_network_on_a_crop_is_the_network_on_the_image(images, turn):
+    from spotcore.train import data
+
+    recipe = recipe_of()
+    network = build("spotnet", TINY, seed=2)
+    simulation = images[0]
+    whole = maps_of(network, data._turned(simulation.image, turn))[0] / 255.0
+    space = recipe.image_size - recipe.crop
+    seen = 0
+    for y, x in [(0, 0), (0, 20), (20, 0), (space, space), (space, 11), (17, 23)]:
+        crop = data._crop(simulation, 0, (y, x), recipe, network.reach, turn)
+        assert crop.mask.any(axis=0).sum() >= recipe.crop - 2 * network.reach
+        found = maps_of(network, 255.0 * crop.image)[0] / 255.0
+        # Where the crop lies in the turned image: follow one corner's index.
+        index = np.arange(recipe.image_size**2).reshape((recipe.image_size,) * 2)
+        inside = data._turned(index[y : y + recipe.crop, x : x + recipe.crop], turn)
+        turned = data._turned(index, turn)
+        top, left = np.argwhere(turned == inside[0, 0])[0]
+        part = whole[:, top : top + recipe.crop, left : left + recipe.crop]
+        valid = crop.mask > 0
+        np.testing.assert_allclose(found[:, valid], part[:, valid], rtol=0, atol=1e-5)
+        seen += int(valid.sum())
+        # Truth: the PSDRs of the cells, at the pixels where they are.
+        for (_, row, column), amounts in zip(crop.where, crop.psdr, strict=True):
+            pixel = divmod(int(inside[row, column]), recipe.image_size)
+            here = (simulation.cells == pixel).all(axis=1)
+            np.testing.assert_allclose(amounts, simulation.psdr[here].sum(axis=0) / 255, rtol=1e-5)
+            assert crop.heat[row, column] == 1.0 and crop.mask[row, column] == 1.0
+        cells = set(map(tuple, (simulation.cells)))
+        expected = sum(tuple(divmod(int(i), recipe.image_size)) in cells for i in inside[valid])
+        assert len(crop.where) == expected
+    assert seen > 0
+
+
+def test_crops_at_the_border_lose_no_margin_there(images):
+    from spotcore.train import data
+
+    recipe = recipe_of()
+    mask = data._crop(images[0], 0, (0, 10), recipe, 5, 0).mask
+    assert mask[0, 5:-5].all() and not mask[:, :5].any() and not mask[-5:].any()
+    full = data._crop(images[0], 0, (0, 0), replace(recipe, crop=96), 5, 0).mask
+    assert full.all()
+
+
+def test_batches_depend_on_seed_and_step_alone(images):
+    recipe = recipe_of()
+    first, again = (draw_batch(recipe, 7, images, 5) for _ in range(2))
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.where, again.where)
+    assert not np.array_equal(first.image, draw_batch(recipe, 8, images, 5).image)
+
+
+# -- the losses -----------------------------------------------------------------------------------
+
+
+def test_maps_loss_is_the_mean_squared_error_of_dense_maps(images):
+    recipe = recipe_of(detection_weight=0.0)
+    network = build("spotnet", TINY, seed=2)
+    batch = draw_batch(recipe, 0, images, network.reach)
+    dense = np.zeros((2, 30, recipe.crop, recipe.crop), dtype=np.float32)
+    for (number, y, x), amounts in zip(batch.where, batch.psdr, strict=True):
+        dense[number, :, y, x] += amounts
+    maps = np.stack([maps_of(network, 255.0 * image)[0] / 255.0 for image in batch.image])
+    expected = (batch.mask[:, None] * (maps - dense) ** 2).sum() / batch.mask.sum() / 30
+    parts = parts_of(batch, recipe, 2, torch.device("cpu"))
+    found = sum(float(part_loss(network, Detection(), part, recipe)[0].detach()) for part in parts)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_detection_loss_prefers_scores_at_the_cells(images):
+    recipe = recipe_of(maps_weight=0.0)
+    batch = draw_batch(recipe, 0, images, 5)
+    (part,) = parts_of(batch, recipe, 1, torch.device("cpu"))
+
+    class Given:
+        def __init__(self, score):
+            self.given = score
+
+        def maps(self, image):
+            return torch.zeros((30, *image.shape))
+
+        def score(self, maps):
+            return self.given
+
+    typical = part.typical[:, None, None]
+    losses = [
+        float(part_loss(Given(score * typical), Detection(), part, recipe)[0].detach())
+        for score in (part.heat, torch.full_like(part.heat, 0.1), 1.0 - part.heat)
+    ]
+    assert losses[0] < losses[1] < losses[2]
+
+
+def test_squared_error_adds_cells_on_one_pixel():
+    rng = np.random.default_rng(0)
+    cells = np.array([[1, 2], [1, 2], [3, 0]])
+    truth = Truth(np.zeros((5, 4), np.float32), cells, rng.uniform(size=(3, 2)))
+    maps = rng.uniform(size=(2, 5, 4)).astype(np.float32)
+    dense = np.zeros((2, 5, 4))
+    for (y, x), amounts in zip(cells, truth.psdr, strict=True):
+        dense[:, y, x] += amounts
+    assert squared_error(maps, truth) == pytest.approx(((maps - dense) ** 2).mean(), rel=1e-6)
+
+
+def test_typical_score_is_half_of_the_mass():
+    psdr = np.array([[1.0, 1.0], [2.0, 2.0], [10.0, 10.0]])
+    assert typical_score(psdr) == 10.0
+    assert typical_score(psdr[:2]) == 2.0
+    assert typical_score(psdr[:0]) == 0.0
+
+
+# -- the runs -------------------------------------------------------------------------------------
+
+
+def state_of(trainer):
+    return [
+        tensor.clone()
+        for module in (trainer.network, trainer.average, trainer.detection)
+        for tensor in module.state_dict().values()
+    ]
+
+
+def test_killed_run_ends_with_the_same_bits(tmp_path):
+    recipe = recipe_of()
+    whole = Trainer(recipe, tmp_path / "whole", workers=2)
+    whole.run(calibration=False)
+    Trainer(recipe, tmp_path / "halves", workers=2).run(until=2)
+    second = Trainer(recipe, tmp_path / "halves", workers=2)
+    second.resume()
+    assert second.step == 2
+    second.run(calibration=False)
+    for ours, theirs in zip(state_of(second), state_of(whole), strict=True):
+        assert torch.equal(ours, theirs)
+    rows = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in trainer.history]
+        for trainer in (whole, second)
+    ]
+    assert rows[0] == rows[1] and len(rows[0]) == 3
+    header = (tmp_path / "whole" / "history.csv").read_text().splitlines()[0]
+    assert header.startswith("step,seconds") and "f1_20" in header
+    assert load_network(tmp_path / "whole" / "network.pt").rule.kind == "relative"
+
+
+def test_checkpoint_of_another_run_is_refused(tmp_path):
+    Trainer(recipe_of(), tmp_path).run(until=1)
+    with pytest.raises(CheckpointError, match=r"learning_rate was 0\.002"):
+        Trainer(recipe_of(learning_rate=0.1), tmp_path).resume()
+    (tmp_path / "checkpoint.pt").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt"):
+        Trainer(recipe_of(), tmp_path).resume()
+
+
+@pytest.mark.parametrize("kind", ["spotnet", "convnet"])
+def test_a_few_steps_lower_the_loss(tmp_path, kind):
+    options = {"layers": 1, "size": 3} if kind == "spotnet" else {"channels": (1, 4, 30), "size": 3}
+    recipe = replace(recipe_of(steps=40, validate_every=10, refresh=0), kind=kind, options=options)
+    trainer = Trainer(recipe, tmp_path)
+    trainer.run(until=40, calibration=False)
+    losses = [row["loss"] for row in trainer.history]
+    assert losses[-1] < 0.97 * losses[0]
+
+
+def test_images_are_those_of_simulate():
+    simulation = training_image(recipe_of(), 0)
+    again = simulate(len(simulation.cells), (96, 96), "isbi2019", 6, simulation.seed)
+    np.testing.assert_array_equal(simulation.image, again.image)
