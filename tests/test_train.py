@@ -361,3 +361,43 @@ def test_images_are_those_of_simulate():
     simulation = training_image(recipe_of(), 0)
     again = simulate(len(simulation.cells), (96, 96), "isbi2019", 6, simulation.seed)
     np.testing.assert_array_equal(simulation.image, again.image)
+
+
+def test_commands_train_and_evaluate(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from spotcore import commands
+    from spotcore.train import evaluate, export
+    from spotcore.train.evaluate import Case
+
+    monkeypatch.setitem(recipes.RECIPES, "ours", lambda kind: recipe_of())
+    monkeypatch.setattr(export, "CALIBRATION", (Case(20, 1, size=96), Case(30, 2, size=96)))
+    monkeypatch.setattr(export, "CHECK", (Case(25, 3, size=96),))
+    monkeypatch.setattr(
+        evaluate, "cases", lambda n, **settings: [Case(20, 20 + i, size=96) for i in range(n)]
+    )
+
+    def run(*arguments):
+        return CliRunner().invoke(commands.app, [str(a) for a in arguments])
+
+    out = tmp_path / "run"
+    result = run("train", "-o", out, "--steps", 4)
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in out.iterdir()}
+    assert {"network.pt", "checkpoint.pt", "history.csv", "history.png"} <= names
+    content = torch.load(out / "network.pt", weights_only=True)
+    assert set(content) == {"kind", "state", "metadata"} and content["kind"] == "spotnet"
+    metadata = content["metadata"]
+    assert metadata["image_scaling"] == "max255" and len(metadata["sigma_limits"]) == 31
+    assert metadata["threshold"]["value"] > 0 and metadata["calibration"][0] > 0
+    assert metadata["training"]["recipe"]["seed"] == 0
+    assert "holds a checkpoint" in run("train", "-o", out, "--steps", 4).output
+    assert run("train", "-o", out, "--steps", 4, "--resume").exit_code == 0
+    assert "steps was 4" in run("train", "-o", out, "--steps", 5, "--resume").output
+
+    figures = tmp_path / "figures"
+    command = ("reproduce", "isbi2019", "--network", out / "network.pt", "-o", figures)
+    result = run(*command, "--images", 2)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in figures.iterdir()} >= {"images.csv", "f1.png", "mse.png"}
+    assert "run-" in result.output

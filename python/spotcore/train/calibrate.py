@@ -83,7 +83,7 @@ def typical_peak(scores: NDArray[np.float32]) -> float:
     """Median of scores [n] > 0, each weighted by itself; 0 where there are none."""
     if len(scores) == 0:
         return 0.0
-    ordered = np.sort(np.asarray(scores, dtype=np.float64))
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))[::-1]
     mass = np.cumsum(ordered)
     return float(ordered[np.searchsorted(mass, mass[-1] / 2.0)])
 

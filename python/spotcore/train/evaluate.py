@@ -33,10 +33,10 @@ Maps = Callable[["NDArray[np.float32]"], tuple["NDArray[np.float32]", "NDArray[n
 """From an image [H, W] in [0, 255] to maps [K, H, W] and score map [H, W]."""
 
 _COLUMNS = (
-    "network", "preset", "bits", "n_cells", "seed", "radius", "mse", "f1", "threshold",
+    "network", "preset", "bits", "n_cells", "size", "seed", "radius", "mse", "f1", "threshold",
     "precision", "recall", "f1_default", "threshold_default", "mse_zero",
 )  # fmt: skip
-_KEY = ("network", "preset", "bits", "n_cells", "seed", "radius")
+_KEY = ("network", "preset", "bits", "n_cells", "size", "seed", "radius")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Case:
     seed: int
     preset: str = "isbi2019"
     bits: int = 6
+    size: int = 512
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,12 @@ def load_truth(case: Case, folder: Path | None = None) -> Truth:
     """Simulate the image of a case, or read it from `folder`, where it is then kept."""
     path = None
     if folder is not None:
-        path = folder / f"{case.preset}_{case.bits}_{case.n_cells}_{case.seed}.npz"
+        path = folder / f"{case.preset}_{case.bits}_{case.n_cells}_{case.size}_{case.seed}.npz"
         if path.exists():
             with np.load(path) as file:
                 return Truth(file["image"], file["cells"], file["psdr"])
-    made = simulate(case.n_cells, preset=case.preset, bits=case.bits, seed=case.seed)
+    shape = (case.size, case.size)
+    made = simulate(case.n_cells, shape, case.preset, bits=case.bits, seed=case.seed)
     truth = Truth(made.image, made.cells, made.psdr.astype(np.float32))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,8 @@ def evaluate(
         for network in networks:
             row: dict[str, Any] = {
                 "network": network.label, "preset": case.preset, "bits": case.bits,
-                "n_cells": case.n_cells, "seed": case.seed, "radius": float(radius),
+                "n_cells": case.n_cells, "size": case.size, "seed": case.seed,
+                "radius": float(radius),
             }  # fmt: skip
             if _key(row) not in known:
                 truth = load_truth(case, images) if truth is None else truth
@@ -202,7 +205,7 @@ def _read(table: Path) -> list[dict[str, Any]]:
         for line in csv.DictReader(file):
             try:
                 row: dict[str, Any] = {name: line[name] for name in ("network", "preset")}
-                row |= {name: int(line[name]) for name in ("bits", "n_cells", "seed")}
+                row |= {name: int(line[name]) for name in ("bits", "n_cells", "size", "seed")}
                 row |= {name: float(line[name]) for name in _COLUMNS if name not in row}
             except (TypeError, ValueError, KeyError):
                 continue

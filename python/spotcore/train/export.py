@@ -41,14 +41,15 @@ CHECK = _grid(_FIRST_SEED + 1000, (140, 560, 1130))
 def calibrated(
     score: Callable[[Any], Any],
     images: Path | None = None,
-    fit: tuple[Case, ...] = CALIBRATION,
-    check: tuple[Case, ...] = CHECK,
+    fit: tuple[Case, ...] | None = None,
+    check: tuple[Case, ...] | None = None,
 ) -> tuple[Calibration, dict[str, Any]]:
     """Fit threshold and confidence of a network; return them and how they do on other images.
 
     `score` makes a score map [H, W] of an image [H, W] in [0, 255]; simulated images are kept in
     the folder `images`.
     """
+    fit, check = CALIBRATION if fit is None else fit, CHECK if check is None else check
 
     def peaks(some: tuple[Case, ...]) -> Iterator[Peaks]:
         for case in some:
