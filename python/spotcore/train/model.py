@@ -207,9 +207,13 @@ class ConvNet(nn.Module):
 
     def maps(self, image: Tensor) -> Tensor:
         """Return the maps [K, B, H, W] of images [B, H, W], both divided by 255."""
-        x = image[:, None]
+        # With the channels last, PyTorch's convolutions of each channel are twice as fast on a CPU.
+        last = torch.channels_last
+        x = image[:, None].contiguous(memory_format=last)
         for kernels, bias, groups in zip(self.kernels, self.bias, self.groups, strict=True):
-            y = functional.conv2d(x, kernels, padding=kernels.shape[-1] // 2, groups=groups)
+            half = kernels.shape[-1] // 2
+            kernels = kernels.contiguous(memory_format=last)
+            y = functional.conv2d(x, kernels, padding=half, groups=groups)
             x = torch.relu(y + bias)
         return x.transpose(0, 1)
 

@@ -72,14 +72,14 @@ class Recipe:
     name: str
     kind: str
     options: dict[str, Any] = field(default_factory=dict)
-    steps: int = 20_000
-    batch: int = 4
-    crop: int = 160
+    steps: int = 16_000
+    batch: int = 2
+    crop: int = 192
     image_size: int = 512
     presets: tuple[str, ...] = ("isbi2019",)
     bits: tuple[int, ...] = (6,)
     cells: tuple[int, int] = (100, 1600)
-    images: int = 64
+    images: int = 48
     refresh: int = 40
     augment: bool = True
     learning_rate: float = 2e-3
@@ -145,9 +145,19 @@ def ours(kind: str = "spotnet", **changes: Any) -> Recipe:
 
 
 def ours_isbi2019(kind: str = "spotnet", **changes: Any) -> Recipe:
-    """Return our procedure for the paper's architectures and images: the maps' error alone."""
-    options: dict[str, Any] = {"nonlinearity": "shifted_abs"} if kind == "spotnet" else {}
-    settings: dict[str, Any] = {"cells": (200, 1600)}
+    """Return our procedure for the paper's architectures and images: nearly the maps' error alone.
+
+    The other loss, about a tenth of the sum, decides between maps of the same error. The weights
+    published with the paper are for ``shifted_abs``; with ``nonneg`` the error falls faster, at 700
+    steps it was 1.8 times smaller.
+    """
+    options: dict[str, Any] = {"nonlinearity": "nonneg"} if kind == "spotnet" else {}
+    settings: dict[str, Any] = {
+        "steps": 30_000 if kind == "spotnet" else 12_000,
+        "cells": (300, 1600),
+        "relative": True,
+        "detection_weight": 0.005,
+    }
     return Recipe("ours-isbi2019", kind, options, **(settings | changes))
 
 
