@@ -49,6 +49,8 @@ def recipe_of(**changes):
         "validate_every": 2,
         "validation": (20, 40),
         "detection_weight": 1.0,
+        "peaks_weight": 1.0,
+        "peaks_from": 3,
     }
     return recipes.Recipe("test", "spotnet", **(settings | changes))
 
@@ -265,20 +267,23 @@ def test_maps_loss_is_the_mean_squared_error_of_dense_maps(images):
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+class Given:
+    """A network that gives this score map [B, H, W]."""
+
+    def __init__(self, score):
+        self.given = score
+
+    def maps(self, image):
+        return torch.zeros((30, *image.shape))
+
+    def score(self, maps):
+        return self.given
+
+
 def test_detection_loss_prefers_scores_at_the_cells(images):
     recipe = recipe_of(maps_weight=0.0)
     batch = draw_batch(recipe, 0, images, 5)
     (part,) = parts_of(batch, recipe, 1, torch.device("cpu"))
-
-    class Given:
-        def __init__(self, score):
-            self.given = score
-
-        def maps(self, image):
-            return torch.zeros((30, *image.shape))
-
-        def score(self, maps):
-            return self.given
 
     typical = part.typical[:, None, None]
     losses = [
@@ -286,6 +291,26 @@ def test_detection_loss_prefers_scores_at_the_cells(images):
         for score in (part.heat, torch.full_like(part.heat, 0.1), 1.0 - part.heat)
     ]
     assert losses[0] < losses[1] < losses[2]
+
+
+def test_peaks_loss_prefers_peaks_at_cells_above_one_threshold(images):
+    recipe = recipe_of(maps_weight=0.0, detection_weight=1e-12, peaks_from=0)
+    batch = draw_batch(recipe, 0, images, 5)
+    (part,) = parts_of(batch, recipe, 1, torch.device("cpu"))
+    cells = torch.zeros_like(part.heat)
+    number, y, x = torch.from_numpy(batch.cells).T
+    cells[number, y, x] = 1.0
+    wrong = torch.roll(cells, (12, 7), (1, 2))
+
+    def loss(score, **changes):
+        network = Given(score)
+        return float(part_loss(network, Detection(), part, recipe, **changes)[3].detach())
+
+    # Scores in full scales; the centre to start from is exp(-1.2) = 0.3.
+    assert loss(1.0 * cells) < loss(0.3 * cells) < loss(0.1 * cells)
+    assert loss(1.0 * cells) < loss(1.0 * cells + 0.5 * wrong) < loss(1.0 * wrong)
+    early = part_loss(Given(cells), Detection(), part, replace(recipe, peaks_from=1), step=0)
+    assert float(early[3]) == 0.0
 
 
 def test_squared_error_adds_cells_on_one_pixel():

@@ -19,7 +19,7 @@ from spotcore.detections import Cells, detect, local_maxima
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BestF1", "Match", "best_f1", "f1_at", "match"]
+__all__ = ["BestF1", "Match", "best_f1", "f1_at", "match", "take_closest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def match(
     order = np.arange(len(positions))
     if score is not None and len(positions):
         order = np.argsort(-as_vector(score, "score", len(positions)), kind="stable")
-    taken = _take_closest(positions[order], truth, radius)
+    taken = take_closest(positions[order], truth, radius)
     return _as_match(order, taken, len(truth))
 
 
@@ -162,7 +162,7 @@ def best_f1(score: ArrayLike, truth_yx: ArrayLike, radius: float = 3.0) -> BestF
     peaks, value = local_maxima(score)
     truth = as_points(truth_yx, "truth_yx")
     radius = as_number(radius, "radius", minimum=0.0)
-    taken = _take_closest(peaks.astype(np.float64), truth, radius)
+    taken = take_closest(peaks.astype(np.float64), truth, radius)
     hits = np.append(0, np.cumsum(taken >= 0))
     # How many peaks a threshold can keep: none, or all down to the last one of an equal score.
     kept = np.append(0, np.flatnonzero(np.diff(value, append=-1.0) < 0) + 1)
@@ -210,7 +210,7 @@ def _as_match(order: NDArray[np.intp], taken: NDArray[np.int64], n_truth: int) -
     return Match(np.stack([order[hit], taken[hit]], axis=1), len(order), n_truth)
 
 
-def _take_closest(
+def take_closest(
     positions: NDArray[np.float64], truth: NDArray[np.float64], radius: float
 ) -> NDArray[np.int64]:
     """Let each position [n, 2] in turn take the closest free true cell; its index, or -1, [n]."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore.detections import local_maxima
-from spotcore.metrics import _take_closest
+from spotcore.metrics import take_closest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -92,7 +92,7 @@ def labelled_peaks(score: ArrayLike, cells: ArrayLike, radius: float = 3.0) -> P
     """Find the peaks of a score map [H, W], and which of them match cells [n, 2]."""
     peaks, value = local_maxima(score)
     truth = np.asarray(cells, dtype=np.float64)
-    taken = _take_closest(peaks.astype(np.float64), truth, radius)
+    taken = take_closest(peaks.astype(np.float64), truth, radius)
     return Peaks(value, taken >= 0, len(truth))
 
 

@@ -40,6 +40,8 @@ class Batch:
         Crop, row and column of each pixel with cells, within the mask, each pixel once.
     psdr : ndarray, float32, shape [n, K]
         PSDRs there, those of cells on one pixel added.
+    cells : ndarray, int64, shape [m, 3]
+        Crop, row and column of every cell in the crops, within the mask or not.
     heat : ndarray, float32, shape [B, C, C]
         Peaks of height 1 at the cells.
     typical : ndarray, float32, shape [B]
@@ -52,6 +54,7 @@ class Batch:
     mask: NDArray[np.float32]
     where: NDArray[np.int64]
     psdr: NDArray[np.float32]
+    cells: NDArray[np.int64]
     heat: NDArray[np.float32]
     typical: NDArray[np.float32]
     power: NDArray[np.float32]
@@ -134,6 +137,7 @@ def draw_batch(recipe: Recipe, step: int, images: list[Simulation], reach: int) 
         mask=np.stack([crop.mask for crop in crops]),
         where=np.concatenate([crop.where for crop in crops]),
         psdr=np.concatenate([crop.psdr for crop in crops]),
+        cells=np.concatenate([crop.cells for crop in crops]),
         heat=np.stack([crop.heat for crop in crops]),
         typical=np.array([crop.typical for crop in crops], dtype=np.float32),
         power=np.array([crop.power for crop in crops], dtype=np.float32),
@@ -171,13 +175,17 @@ def _crop(
     pixels, owner = np.unique(cells[kept], axis=0, return_inverse=True)
     sums = np.zeros((len(pixels), psdr.shape[1]))
     np.add.at(sums, owner.reshape(-1), amounts[kept])
-    where = np.concatenate([np.full((len(pixels), 1), number), pixels], axis=1)
+    where, numbered = (
+        np.concatenate([np.full((len(places), 1), number), places], axis=1)
+        for places in (pixels, cells)
+    )
     power = float((psdr**2).sum()) / (psdr.shape[1] * size * size)
     return Batch(
         image,
         mask,
         where.astype(np.int64),
         sums.astype(np.float32),
+        numbered.astype(np.int64),
         heat,
         np.float32(typical_score(psdr)),  # type: ignore[arg-type]
         np.float32(power),  # type: ignore[arg-type]

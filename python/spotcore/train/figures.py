@@ -39,7 +39,7 @@ def history(rows: Sequence[dict[str, float]], path: Path) -> None:
     """
     figure, axes = _axes(3, 3.6)
     steps = [row["step"] for row in rows]
-    for name, style in (("loss", "-"), ("maps", "--"), ("detection", ":")):
+    for name, style in (("loss", "-"), ("maps", "--"), ("detection", ":"), ("peaks", "-.")):
         values = [row[name] for row in rows]
         if any(value > 0 for value in values):
             axes[0].plot(steps, values, style, label=name)

@@ -54,7 +54,11 @@ class Recipe:
     average : float or None
         Decay of the average of the weights that is kept, None to keep the weights.
     maps_weight, detection_weight : float
-        Shares of the two losses, see `spotcore.train.losses`.
+        Shares of the first two losses, see `spotcore.train.losses`.
+    peaks_weight : float
+        Share of the loss of the peaks.
+    peaks_from : int
+        Step from which on it counts: before, peaks say little.
     relative : bool
         Whether squared errors count relative to the image's own mean square, not absolutely.
     target_sigma : float
@@ -89,6 +93,8 @@ class Recipe:
     average: float | None = 0.998
     maps_weight: float = 1.0
     detection_weight: float = 0.0
+    peaks_weight: float = 0.0
+    peaks_from: int = 0
     relative: bool = False
     target_sigma: float = 0.7
     validate_every: int = 1000
@@ -139,6 +145,8 @@ def ours(kind: str = "spotnet", **changes: Any) -> Recipe:
         "presets": ("isbi2019", "isbi2019", "isbi2019", "part2_2018"),
         "bits": (4, 5, 6, 6, 6, 7, 8, 10),
         "detection_weight": 1.0,
+        "peaks_weight": 3.0,
+        "peaks_from": 4400,
         "relative": True,
     }
     return Recipe("ours", kind, options, **(settings | changes))

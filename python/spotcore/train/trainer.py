@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["CheckpointError", "Trainer"]
 
 _FORMAT = 1
-_COLUMNS = ("step", "seconds", "learning_rate", "loss", "maps", "detection", "mse", "f1")
+_COLUMNS = ("step", "seconds", "learning_rate", "loss", "maps", "detection", "peaks", "mse", "f1")
 
 
 class CheckpointError(ValueError):
@@ -79,7 +79,7 @@ class Trainer:
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
-        self._sums = np.zeros(4)
+        self._sums = np.zeros(5)
         self._executor = ThreadPoolExecutor(self.workers)
         self._images = Images(recipe)
         self._validation: list[Simulation] | None = None
@@ -182,10 +182,13 @@ class Trainer:
         parts = parts_of(batch, recipe, self.workers, self.device)
 
         def gradients(part: Any) -> tuple[tuple[Tensor, ...], list[float]]:
-            losses = part_loss(self.network, self.detection, part, recipe)
-            return torch.autograd.grad(losses[0], self.parameters), [
-                float(loss.detach()) for loss in losses
-            ]
+            losses = part_loss(self.network, self.detection, part, recipe, self.step)
+            found = torch.autograd.grad(losses[0], self.parameters, allow_unused=True)
+            known = tuple(
+                torch.zeros_like(parameter) if gradient is None else gradient
+                for gradient, parameter in zip(found, self.parameters, strict=True)
+            )
+            return known, [float(loss.detach()) for loss in losses]
 
         results = list(self._executor.map(gradients, parts))
         for parameter, *shares in zip(self.parameters, *(r[0] for r in results), strict=True):
@@ -215,8 +218,8 @@ class Trainer:
                 squared_error(maps, Truth(simulation.image, simulation.cells, simulation.psdr))
             )
             f1.append(best_f1(score, simulation.cells).f1)
-        count, loss, maps_loss, detection_loss = self._sums.tolist()
-        self._sums = np.zeros(4)
+        count, loss, maps_loss, detection_loss, peaks_loss = self._sums.tolist()
+        self._sums = np.zeros(5)
         row = {
             "step": float(self.step),
             "seconds": self.seconds,
@@ -224,6 +227,7 @@ class Trainer:
             "loss": loss / count,
             "maps": maps_loss / count,
             "detection": detection_loss / count,
+            "peaks": peaks_loss / count,
             "mse": float(np.mean(errors)),
             "f1": float(np.mean(f1)),
         }
