@@ -97,7 +97,7 @@ class Recipe:
     peaks_from: int = 0
     relative: bool = False
     target_sigma: float = 0.7
-    validate_every: int = 1000
+    validate_every: int = 500
     validation: tuple[int, ...] = (250, 750, 1250)
     keep: Literal["best", "last"] = "last"
     seed: int = 0
