@@ -273,6 +273,7 @@ def test_images_are_those_of_simulate():
 
 
 def test_commands_train_and_evaluate(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra 'train')")
     from typer.testing import CliRunner
 
     from spotcore import commands
