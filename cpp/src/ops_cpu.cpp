@@ -116,9 +116,9 @@ class CpuOperations final : public Operations {
                        float relaxation, ImageSpan e_y, ImageSpan Ae, ImageSpan residual) override {
     const DualArguments args{nu.data,    Az.data,  d.data,  w.data,       step_y,
                              relaxation, e_y.data, Ae.data, residual.data};
-    return sum_blocks(
-        pool_, d.size(), partial_,
-        [&](std::int64_t p0, std::int64_t n, int) { return fit_.dual_residual(args, p0, n); });
+    return sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t n, int) {
+      return fit_.dual_residual(args, p0, n);
+    });
   }
 
   void normal_solve(ImageView r, float c, float relaxation, ImageSpan x) override {
@@ -132,9 +132,9 @@ class CpuOperations final : public Operations {
   double residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
                   ImageSpan residual) override {
     const ResidualArguments args{Aa.data, Aa_prev.data, d.data, w.data, alpha, residual.data};
-    return sum_blocks(
-        pool_, d.size(), partial_,
-        [&](std::int64_t p0, std::int64_t n, int) { return fit_.residual(args, p0, n); });
+    return sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t n, int) {
+      return fit_.residual(args, p0, n);
+    });
   }
 
   double background_ratio(StackView v, StackView q, ImageView mask,
