@@ -46,7 +46,9 @@ def convert(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write, NAME.safetensors.")
     ],
-    name: Annotated[str | None, typer.Option(help="Of the network; default: the file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the network; default: that of the file written.")
+    ] = None,
     nonlinearity: Annotated[
         Nonlinearity | None,
         typer.Option(
@@ -58,9 +60,11 @@ def convert(
         float | None, typer.Option(help="Default threshold of detection; above 0.")
     ] = None,
     threshold_kind: Annotated[
-        ThresholdKind,
-        typer.Option(help="absolute: a score; relative: a share of the scores' weighted median."),
-    ] = ThresholdKind.absolute,
+        ThresholdKind | None,
+        typer.Option(
+            help="absolute: a score, the default; relative: a share of the scores' weighted median."
+        ),
+    ] = None,
     image_scaling: Annotated[
         ImageScaling | None,
         typer.Option(help="max255: images are multiplied by 255 / their maximum."),
@@ -76,15 +80,18 @@ def convert(
     if output.suffix != ".safetensors":
         raise typer.BadParameter(f"expected a name ending in .safetensors, got {output}",
                                  param_hint="--output")  # fmt: skip
+    if threshold_kind is not None and threshold is None:
+        raise typer.BadParameter("expected a --threshold with it", param_hint="--threshold-kind")
     try:
+        rule = None
+        if threshold is not None:
+            rule = parameters.ThresholdRule(threshold_kind or ThresholdKind.absolute, threshold)
         network = read_source(
             source,
             name=output.stem if name is None else name,
-            nonlinearity=None if nonlinearity is None else nonlinearity.value,
-            threshold=None
-            if threshold is None
-            else parameters.ThresholdRule(threshold_kind.value, threshold),
-            image_scaling=None if image_scaling is None else image_scaling.value,
+            nonlinearity=nonlinearity,
+            threshold=rule,
+            image_scaling=image_scaling,
             licence=licence,
             origin=origin,
         )

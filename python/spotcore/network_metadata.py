@@ -41,7 +41,7 @@ class ThresholdRule:
 
     def __post_init__(self) -> None:
         """Check both."""
-        as_choice(self.kind, "threshold kind", THRESHOLDS)
+        object.__setattr__(self, "kind", as_choice(self.kind, "threshold kind", THRESHOLDS))
         value = as_number(self.value, "threshold value", minimum=0.0, strict=True)
         object.__setattr__(self, "value", value)
 
@@ -91,7 +91,8 @@ class Metadata:
                                  f"got {len(text)}: {text[:80]!r}")  # fmt: skip
         if not isinstance(self.threshold, ThresholdRule):
             raise TypeError(f"threshold: expected a ThresholdRule, got {self.threshold!r}")
-        as_choice(self.image_scaling, "image_scaling", IMAGE_SCALINGS)
+        scaling = as_choice(self.image_scaling, "image_scaling", IMAGE_SCALINGS)
+        object.__setattr__(self, "image_scaling", scaling)
         if type(self.version) is not int or self.version != FORMAT_VERSION:
             raise ValueError(f"version: expected {FORMAT_VERSION}, got {self.version!r}")
         limits = as_sigma_limits(self.sigma_limits).copy()

@@ -105,7 +105,8 @@ class SpotNetParameters:
             raise ValueError(f"analysis: expected shape [L + 1, K, S, S] with 1 <= L <= "
                              f"{MAX_LAYERS}, got {self.analysis.shape}")  # fmt: skip
         _check_sizes("analysis", k, side)
-        as_choice(self.nonlinearity, "nonlinearity", NONLINEARITIES)
+        chosen = as_choice(self.nonlinearity, "nonlinearity", NONLINEARITIES)
+        object.__setattr__(self, "nonlinearity", chosen)
         shape = (n_maps - 1, k, side, side)
         _set(self, "synthesis", as_real(self.synthesis, "synthesis", "[L, K, S, S]", 4))
         if self.synthesis.shape != shape:

@@ -358,9 +358,12 @@ def _entries(table: dict[bytes, bytes]) -> tuple[dict[str, _Entry], int]:
     for key, value in table.items():
         try:
             name = key.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _Damaged(f"expected names in UTF-8, got {key!r}") from error
+        try:
             entries[name] = _entry(value, n_shards)
-        except ValueError as error:  # no UTF-8, or damaged
-            raise _Damaged(f"tensor {key!r}: {error}") from error
+        except _Damaged as error:
+            raise _Damaged(f"tensor {name!r}: {error}") from error
     return entries, n_shards
 
 
