@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spotcore._arrays import as_choice
 from spotcore.diffusion import sigma_grid
 from spotcore.network_metadata import FORMAT_VERSION, require_names
 from spotcore.parameters import (
+    NONLINEARITIES,
     ConvLayer,
     ConvNetParameters,
     Metadata,
@@ -200,15 +202,20 @@ def _spotnet(
     kernels = stored[..., 0].transpose(0, 3, 1, 2)  # [L + 1, K, S, S]
     take(3 * n_layers + 1)  # the last alpha, which no output depends on, has to be there
     n_channels = kernels.shape[1]
-    return SpotNetParameters(
-        analysis=kernels[..., ::-1, ::-1],
-        synthesis=kernels[1:],
-        bias=np.stack([take(3 * layer) for layer in range(n_layers + 1)]),
-        alpha=np.stack([take(3 * layer + 1) for layer in range(n_layers)]),
-        nonlinearity=nonlinearity,
-        score_weights=np.full(n_channels, 1.0 / n_channels, np.float32),
-        metadata=_metadata(n_channels, options),
-    )
+    as_choice(nonlinearity, "nonlinearity", NONLINEARITIES)
+    metadata = _metadata(n_channels, options)
+    try:
+        return SpotNetParameters(
+            analysis=kernels[..., ::-1, ::-1],
+            synthesis=kernels[1:],
+            bias=np.stack([take(3 * layer) for layer in range(n_layers + 1)]),
+            alpha=np.stack([take(3 * layer + 1) for layer in range(n_layers)]),
+            nonlinearity=nonlinearity,
+            score_weights=np.full(n_channels, 1.0 / n_channels, np.float32),
+            metadata=metadata,
+        )
+    except ValueError as error:  # of the variables: the options have been checked
+        raise _Unfit(f"SpotNet: {error}") from error
 
 
 def _convnet(
