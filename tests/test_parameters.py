@@ -249,6 +249,8 @@ def entry(**says):
     return small(entries={"bias": says})
 
 
+MANY = b'{"a":[' + b"[]," * 349_000 + b"{}]}"
+MANY_NAMES = b"{" + b",".join(b'"%d":[]' % i for i in range(95_000)) + b"}"
 BIAS_AT = [324, 336]  # 81 values of kernels before
 DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 TEXT = json.dumps(document())
@@ -265,6 +267,10 @@ HOSTILE = {  # the file: what the message has to say
     "list": (pack([]), ["object"]),
     "deep": (pack(DEEP), ["header", "32 deep"]),
     "deep_broken": (pack(b"{" + b"[" * 1_000_000), ["header", "32 deep"]),
+    "many_lists": (pack(MANY), ["'a'", "list"]),
+    "many_names": (pack(MANY_NAMES), ["'0'", "list"]),
+    "training_large_kept": (
+        small(document(training={"a": [[]] * 240_000}), alpha=[1.0]), ["alpha", "length 2"]),
     "many_digits": (pack(b'{"a":' + b"1" * 100_000 + b"}"), ["header", "JSON"]),
     "twice": (pack(b'{"a":{},"a":{}}'), ["'a' twice"]),
     "twice_inside": (pack(b'{"a":{"dtype":"F32","dtype":"F32"}}'), ["'dtype' twice"]),
