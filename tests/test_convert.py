@@ -328,6 +328,23 @@ def test_files_of_our_trainer(tmp_path, torch):
     np.testing.assert_array_equal(net.layers[1].kernels, state["layer.1.kernels"].numpy())
 
 
+def test_files_of_our_trainer_that_leave_to_us_what_is_known(tmp_path, torch):
+    path, out = tmp_path / "net.pt", tmp_path / "net.safetensors"
+    kernels = torch.randn((4, 30, 5, 5))
+    state = {"analysis": kernels.flip(-1, -2), "synthesis": kernels[1:], "bias": torch.randn(4),
+             "alpha": torch.randn(3), "score_weights": torch.ones(30)}  # fmt: skip
+    built = {"layers": 3, "maps": 30, "size": 5, "tied": True, "nonlinearity": "nonneg"}
+    says = {"options": built, "training": {"step": 5}}
+    torch.save({"kind": "spotnet", "state": state, "metadata": says}, path)
+    result = run(path, "-o", out)
+    assert result.exit_code == 1 and "lacks 'threshold'" in result.stderr
+    assert run(path, "-o", out, "--threshold", 20).exit_code == 0
+    net = P.read(out)
+    assert net.nonlinearity == "nonneg" and net.tied
+    assert net.metadata.training == {"step": 5, "network": built}
+    np.testing.assert_array_equal(net.metadata.sigma_limits, simulate(0, (1, 1)).sigma_limits)
+
+
 def test_other_torch_files_are_refused(tmp_path, torch):
     path = tmp_path / "net.pt"
     good = trained(torch)
@@ -340,7 +357,9 @@ def test_other_torch_files_are_refused(tmp_path, torch):
         (trained(torch, state=good["state"] | {"bias": huge}), "at most"),
         (trained(torch, state=good["state"] | {"bias": torch.tensor([1, float("nan"), 1])}), "nan"),
         (trained(torch, metadata=good["metadata"] | {"loss": 1}), "'loss'"),
-        (trained(torch, metadata={}), "lacks"), ({"kind": object}, "PyTorch"),
+        (trained(torch, metadata={}), "lacks"),
+        (trained(torch, metadata={"options": 3}), "mappings"),
+        ({"kind": object}, "PyTorch"),
     ]  # fmt: skip
     for content, word in cases:
         torch.save(content, path)

@@ -311,14 +311,36 @@ def from_torch(
                 raise ValueError(f"state {name!r}: expected at most {MAX_BYTES} bytes, got "
                                  f"shape {tuple(tensor.shape)}")  # fmt: skip
             tensors[str(name)] = tensor.detach().numpy()
+        says = _document(content["kind"], document, tensors)
         rule = options.get("threshold")
         if isinstance(rule, ThresholdRule):
             options = {**options, "threshold": {"kind": rule.kind, "value": rule.value}}
-        shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        known = {"kind": content["kind"], **_architecture(shapes), **_OPTIONAL_METADATA}
-        return from_tensors({**known, **document, "kind": known["kind"], **options}, tensors)
+        return from_tensors(says | dict(options), tensors)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ParameterError(f"{path}: {error}") from error
+
+
+def _document(
+    kind: Any, metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
+) -> dict[str, Any]:
+    """Complete what a .pt file says of itself to the document of a parameter file.
+
+    `options`, with which the trainer built the network, go to the training record; the sigma limits
+    of a network of as many outputs are those of the simulation, on which it was trained.
+    """
+    document = dict(metadata)
+    built = document.pop("options", {})
+    record = document.get("training", {})
+    if not isinstance(built, Mapping) or not isinstance(record, Mapping):
+        raise TypeError("options and training: expected mappings")
+    if built:
+        document["training"] = {**record, "network": dict(built)}
+    if kind == "spotnet" and "nonlinearity" in built:
+        document.setdefault("nonlinearity", built["nonlinearity"])
+    architecture = _architecture({name: tensor.shape for name, tensor in tensors.items()})
+    if architecture.get("n_channels") == ISBI2019.assay.n_bins:
+        document.setdefault("sigma_limits", sigma_grid(ISBI2019.assay).tolist())
+    return {**architecture, **_OPTIONAL_METADATA, **document, "kind": kind}
 
 
 def _check_archive(path: Path) -> None:
