@@ -1,4 +1,4 @@
-"""The commands of ``spotcore``: simulate, detect, score, demo, info."""
+"""The commands of ``spotcore``: simulate, detect, score, demo, convert, info."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 import spotcore
 from spotcore._backends import backend_info
+from spotcore.convert_command import convert
 from spotcore.demo import plate_like
 from spotcore.io import read_image
 from spotcore.output import OutputError, read_columns, require_folder, write_csv, write_png
@@ -344,6 +345,9 @@ def _figure(path: Path, record: dict[str, Any], yx: Any, true: Any, pairs: Any) 
         caption=f"red: {len(within(yx))} cells found; blue: {len(within(missed))} missed",
     )
     return np.concatenate([bare, marked], axis=1)
+
+
+app.command()(convert)
 
 
 @app.command()
