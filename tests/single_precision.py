@@ -77,21 +77,26 @@ def spotnet_bound(
     """Bound the error of each output of SpotNet with ``b >= 0``: [K, H, W].
 
     Errors travel with the layers: a correlation adds ``γ_n Σ|g||x|`` and passes on what its input
-    was off by with |g|; none of the non-linearities expands distances (group shrinkage those of
-    whole pixels), and each rounds a few times more.
+    was off by with |g|. No non-linearity of one number expands distances. Group shrinkage scales by
+    ``c = (1 − b/r)₊``, and ``|c' − c| <= |r' − r| / r``: off by e it moves x_k by
+    ``e_k + x_k ‖e‖ / r`` at most. Each rounds a few times more.
     """
     bins, side = analysis.shape[1:3]
     u_roundings, x_roundings = gamma_n(bins * side**2 + 2), gamma_n(side**2 + 2)
 
-    def through(size: Array, error: Array, b: float) -> Array:
-        """Error after the non-linearity of what is off by `error` and of no more than `size`."""
+    def through(x: Array, error: Array, b: float) -> Array:
+        """Error after the non-linearity at x of what is off by `error`."""
         if kind != "group_nonneg":
-            return error + gamma_n(4) * (size + abs(b))
-        return np.sqrt((error**2).sum(axis=0)) + shrink_bound(size)
+            return error + gamma_n(4) * (np.abs(x) + error + abs(b))
+        positive = np.maximum(x, 0)
+        r = np.sqrt((positive**2).sum(axis=0))
+        share = positive / np.where(r > 0, r, np.inf)
+        moved = error + share * np.sqrt((error**2).sum(axis=0))
+        return moved + gamma_n(bins // 2 + 10) * (positive + error)
 
     error = x_roundings * reference.correlate(np.abs(image)[None], np.abs(analysis[0])[:, None])
     x = reference.correlate(image[None], analysis[0][:, None])
-    error = np.broadcast_to(through(np.abs(x) + error, error, bias[0]), x.shape)
+    error = through(x, error, bias[0])
     x = apply_nonlinearity(x, bias[0], kind)
     z, z_error = (1 + alpha[0]) * x, (1 + abs(alpha[0])) * (error + gamma_n(3) * np.abs(x))
     for layer in range(1, len(analysis)):
@@ -103,7 +108,7 @@ def spotnet_bound(
         next_error = z_error + reference.correlate(u_error, g) + x_roundings * size
         previous, previous_error = x, error
         x = z - reference.correlate(u, analysis[layer][:, None])
-        error = np.broadcast_to(through(np.abs(x) + next_error, next_error, bias[layer]), x.shape)
+        error = through(x, next_error, bias[layer])
         x = apply_nonlinearity(x, bias[layer], kind)
         if layer < len(alpha):
             z = x + alpha[layer] * (x - previous)
