@@ -191,7 +191,9 @@ inline void depthwise_tile(const ConvolutionRow& row, std::int64_t x, std::int64
 }
 
 inline void convolution_block(const ConvolutionRow& row, std::int64_t x0, float* block) {
-  for (int p = 0; p < kLanes; p += kTilePixels) {
+  // What lies right of the last pixel keeps what the block held: nobody reads it.
+  const std::int64_t end = std::min<std::int64_t>(kLanes, row.pixels - x0);
+  for (int p = 0; p < end; p += kTilePixels) {
     const std::int64_t x = x0 + p;
     float* tile = block + p * row.vectors * kLanes;
     for (std::int64_t v = 0; v < row.vectors;) {
