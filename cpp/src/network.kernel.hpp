@@ -130,8 +130,9 @@ inline constexpr int kTilePixels = SPOTCORE_REGISTERS == 32 && kLanes >= 8 ? 8 :
 static_assert(kLanes % kTilePixels == 0);
 
 // Sums of kTilePixels pixels and kVectors vectors of channels, from vector v on, into the block.
-// kImage: the input is one channel, pixel by pixel.
-template <int kVectors, bool kImage>
+// kImage: the input is one channel, pixel by pixel. kSize: S, or 0 for any. Where it is known, a
+// pixel's value stays in a register for all taps of a row of the kernel.
+template <int kVectors, bool kImage, int kSize>
 inline void full_tile(const ConvolutionRow& row, std::int64_t x, std::int64_t v, float* block) {
   const std::int64_t pitch = kImage ? 1 : row.input.pitch;
   const std::int64_t channels = kImage ? 1 : row.channels;
@@ -144,9 +145,11 @@ inline void full_tile(const ConvolutionRow& row, std::int64_t x, std::int64_t v,
     }
   }
   const float* taps = row.taps + v * kLanes;
-  for (std::int64_t dy = 0; dy < row.input.size; ++dy) {
+  const std::int64_t size = kSize == 0 ? row.input.size : kSize;
+  for (std::int64_t dy = 0; dy < size; ++dy) {
     const float* in = row.input.rows[dy] + x * pitch;
-    for (std::int64_t dx = 0; dx < row.input.size; ++dx, in += pitch) {
+#pragma GCC unroll 8
+    for (std::int64_t dx = 0; dx < size; ++dx, in += pitch) {
       for (std::int64_t c = 0; c < channels; ++c, taps += row.vectors * kLanes) {
         Vector tap[kVectors];
 #pragma GCC unroll 2
@@ -166,6 +169,17 @@ inline void full_tile(const ConvolutionRow& row, std::int64_t x, std::int64_t v,
     for (int i = 0; i < kVectors; ++i) {
       store(sum[p][i], block + (p * row.vectors + v + i) * kLanes);
     }
+  }
+}
+
+template <int kVectors>
+inline void full_tile(const ConvolutionRow& row, std::int64_t x, std::int64_t v, float* block) {
+  if (row.input.pitch != 1) return full_tile<kVectors, false, 0>(row, x, v, block);
+  switch (row.input.size) {
+    case 3: return full_tile<kVectors, true, 3>(row, x, v, block);
+    case 5: return full_tile<kVectors, true, 5>(row, x, v, block);
+    case 7: return full_tile<kVectors, true, 7>(row, x, v, block);
+    default: return full_tile<kVectors, true, 0>(row, x, v, block);
   }
 }
 
@@ -200,12 +214,9 @@ inline void convolution_block(const ConvolutionRow& row, std::int64_t x0, float*
       if (row.depthwise) {
         depthwise_tile(row, x, v++, tile);
       } else if (v + 1 == row.vectors) {
-        row.input.pitch == 1 ? full_tile<1, true>(row, x, v, tile)
-                             : full_tile<1, false>(row, x, v, tile);
-        v += 1;
+        full_tile<1>(row, x, v++, tile);
       } else {
-        row.input.pitch == 1 ? full_tile<2, true>(row, x, v, tile)
-                             : full_tile<2, false>(row, x, v, tile);
+        full_tile<2>(row, x, v, tile);
         v += 2;
       }
     }
@@ -257,24 +268,23 @@ inline void repeat_channels(const ConvolutionRow& row, std::int64_t x, const flo
   }
 }
 
-// phi of a block, and what later steps want of it, in one pass. x lands in its ring if it has one,
-// else in the block itself.
+// phi of a block, and what later steps want of it, in one pass. The last step's stays in the block.
 template <class Phi>
 inline void keep_block(const ConvolutionRow& row, std::int64_t x0, float* block, Phi phi) {
   const std::int64_t pitch = row.vectors * kLanes, n = kLanes * pitch;
-  float* x = row.x == nullptr ? block : row.x + x0 * pitch;
   if (row.z == nullptr || row.repeat > 1) {
-    for (std::int64_t i = 0; i < n; i += kLanes) store(phi(load(block + i)), x + i);
+    for (std::int64_t i = 0; i < n; i += kLanes) store(phi(load(block + i)), block + i);
     if (row.z != nullptr) repeat_channels(row, x0, block);
     return;
   }
   float* z = row.z + x0 * pitch;
+  float* kept = row.x == nullptr ? nullptr : row.x + x0 * pitch;
   const Vector keep = row.keep - Vector{}, back = row.back - Vector{};
   if (row.back == 0.0F) {
 #pragma GCC unroll 4
     for (std::int64_t i = 0; i < n; i += kLanes) {
       const Vector value = phi(load(block + i));
-      store(value, x + i);
+      if (kept != nullptr) store(value, kept + i);
       store(keep * value, z + i);
     }
     return;
@@ -283,7 +293,7 @@ inline void keep_block(const ConvolutionRow& row, std::int64_t x0, float* block,
 #pragma GCC unroll 4
   for (std::int64_t i = 0; i < n; i += kLanes) {
     const Vector value = phi(load(block + i));
-    store(value, x + i);
+    if (kept != nullptr) store(value, kept + i);
     store(keep * value - back * load(previous + i), z + i);
   }
 }
