@@ -13,29 +13,12 @@ import pytest
 
 import spotcore as sc
 from spotcore import _core
-from spotcore.parameters import (
-    ConvLayer,
-    ConvNetParameters,
-    Metadata,
-    SpotNetParameters,
-    ThresholdRule,
-)
 
 LIMITS = (0.8, 1.6, 2.4)
 SHAPE = (12, 10)
 MODEL = sc.ObservationModel.gaussian(LIMITS)
 IMAGE = np.random.default_rng(23).uniform(0, 255, SHAPE).astype(np.float32)
 STACK = np.ones((2, *SHAPE), np.float32)
-KERNELS = np.ones((2, 2, 3, 3), np.float32)
-ABOUT_NET = Metadata(
-    name="ones", sigma_limits=np.array(LIMITS), threshold=ThresholdRule("absolute", 1.0)
-)
-NET = sc.SpotNet(
-    SpotNetParameters(KERNELS, KERNELS[:1], np.ones(2, np.float32), np.ones(1, np.float32), "soft",
-                      np.ones(2, np.float32), ABOUT_NET)
-)  # fmt: skip
-LAYERS = (ConvLayer(KERNELS[:, :1], np.ones(2, np.float32)),)
-CONV_NET = sc.ConvNet(ConvNetParameters(LAYERS, np.ones(2, np.float32), ABOUT_NET))
 
 
 def solve(**changes: Any) -> sc.Result:
@@ -81,10 +64,6 @@ CASES = [
     ],
     *[
         case(f"score_{name}", lambda v=value: sc.detect(v), error, "score", *words)
-        for name, value, error, words in IMAGE_LIKE
-    ],
-    *[
-        case(f"network_{name}", lambda v=value: NET.detect(v), error, "image:", *words)
         for name, value, error, words in IMAGE_LIKE
     ],
     case(
@@ -193,25 +172,6 @@ CASES = [
     case(
         "norm_one_number", lambda: MODEL.norm_squared((5,)), ValueError, "shape:", "(5,)", "(H, W)"
     ),
-    # networks
-    case("net_vector", lambda: NET(np.ones(5)), ValueError, "image:", "(5,)", "[B, H, W]"),
-    case("net_colour", lambda: NET(np.ones((2, 2, 2, 3))), ValueError, "image:", "(2, 2, 2, 3)"),
-    case("net_no_image", lambda: NET(np.ones((0, 5, 5))), ValueError, "image:", "(0, 5, 5)"),
-    case("net_nan", lambda: CONV_NET.score(holding(NAN)), ValueError, "image:", "nan", "(0, 7)"),
-    case("net_text", lambda: NET([["1"]]), TypeError, "image:", "<U1", "real"),
-    case("net_bright", lambda: NET(holding(3e38)), OverflowError, "image:", "float32"),
-    case("net_stack", lambda: NET.detect(STACK), ValueError, "image:", "(2, 12, 10)", "[H, W]"),
-    case("net_threads", lambda: NET(IMAGE, threads=0), ValueError, "threads:", "0", ">= 1"),
-    case("net_limit", lambda: NET.detect(IMAGE, NAN), ValueError, "threshold:", "nan"),
-    case("net_mask", lambda: NET.detect(IMAGE, mask=IMAGE.T), ValueError, "mask:", "(10, 12)"),
-    case(
-        "net_kind",
-        lambda: sc.SpotNet(CONV_NET.parameters),
-        TypeError,
-        "parameters:",
-        "ConvNetParameters",
-        "SpotNetParameters",
-    ),
     # detections and metrics
     case("threshold_nan", lambda: sc.detect(IMAGE, NAN), ValueError, "threshold:", "nan"),
     case("threshold_text", lambda: sc.detect(IMAGE, "1"), TypeError, "threshold:", "'1'"),
@@ -304,51 +264,7 @@ TAPS = [np.ones((1, 3), np.float32), np.ones((2, 5), np.float32)]
 ONES = np.ones(2, np.float32)
 PLAN = _core.Observation(TAPS, *SHAPE)
 
-
-def core_spotnet(**changes: Any) -> _core.Network:
-    arguments: dict[str, Any] = {
-        "analysis": KERNELS,
-        "synthesis": KERNELS[:1],
-        "bias": ONES,
-        "alpha": ONES[:1],
-        "nonlinearity": "soft",
-        "score_weights": ONES,
-    }
-    return _core.spotnet(**(arguments | changes))
-
-
-def core_convnet(*layers: Any, score_weights: Any = ONES) -> _core.Network:
-    return _core.convnet(list(layers), score_weights)
-
-
 CORE_CASES = [
-    case("net_dtype", lambda: core_spotnet(bias=[1.0, 1.0]), TypeError, "bias:", "list"),
-    case("net_axes", lambda: core_spotnet(analysis=STACK), ValueError, "analysis:", "(2, 12, 10)"),
-    case(
-        "net_layers", lambda: core_spotnet(synthesis=KERNELS), ValueError, "analysis:", "54", "36"
-    ),
-    case("net_none", lambda: core_spotnet(synthesis=KERNELS[:0]), ValueError, "synthesis:", "one"),
-    case("net_alpha", lambda: core_spotnet(alpha=ONES), ValueError, "alpha:", "1", "2"),
-    case("net_score", lambda: core_spotnet(score_weights=ONES[:1]), ValueError, "score_weights:"),
-    case("net_phi", lambda: core_spotnet(nonlinearity="relu"), ValueError, "'relu'", "'soft'"),
-    case("net_isa", lambda: core_spotnet(isa="mmx"), ValueError, "isa:", "mmx"),
-    case("net_even", lambda: core_convnet((KERNELS[..., :2, :2].copy(), ONES)), ValueError, "odd"),
-    case("net_long", lambda: core_convnet((KERNELS[..., :2].copy(), ONES)), ValueError, "square"),
-    case("net_no_layer", core_convnet, ValueError, "layers:", "at least one"),
-    case("net_inputs", lambda: core_convnet((KERNELS, ONES)), ValueError, "1 channels", "[2, 2, S"),
-    case(
-        "net_huge",
-        lambda: core_convnet(
-            *[(np.ones((200, 1, 31, 31), np.float32), np.ones(200, np.float32))] * 60,
-            score_weights=np.ones(200, np.float32),
-        ),
-        ValueError,
-        "1 GiB",
-    ),
-    case(
-        "net_image_axes", lambda: core_spotnet().run(IMAGE, True, True), ValueError, "images:", "3"
-    ),
-    case("net_empty", lambda: core_spotnet().run(STACK[:0], True, True), ValueError, "images:"),
     case("float64", lambda: PLAN.forward(STACK.astype(np.float64)), TypeError, "a:", "float64"),
     case("swapped", lambda: PLAN.forward(STACK.astype(">f4")), TypeError, "a:", ">f4", "float32"),
     case("strided", lambda: PLAN.forward(STACK[:, ::2]), TypeError, "a:", "C-contiguous"),
