@@ -53,6 +53,13 @@ class Polarity(StrEnum):
     bright = "bright"
 
 
+class Method(StrEnum):
+    """How cells are found."""
+
+    solve = "solve"
+    spotnet = "spotnet"
+
+
 class SimulationPreset(StrEnum):
     """Physics of a simulation: the names in `spotcore.simulate.PRESETS`."""
 
@@ -122,6 +129,12 @@ def detect(
             "auto: well where the image shows the edge of a round well."
         ),
     ] = Preset.auto,
+    method: Annotated[
+        Method, typer.Option(help="solve: inverse diffusion; spotnet: a learned network.")
+    ] = Method.solve,
+    network: Annotated[
+        str, typer.Option(help="With --method spotnet: name of shipped weights, or a path.")
+    ] = "spotnet",
     polarity: Annotated[
         Polarity, typer.Option(help="Spots dark on bright, or bright on dark.")
     ] = Polarity.auto,
@@ -172,6 +185,8 @@ def detect(
         max_iter=max_iter,
         tol=tol,
         threads=threads,
+        method=method.value,
+        network=network,
     )
     failed = 0
     for path, name in names.items():
@@ -206,9 +221,10 @@ def _summary(path: Path, record: dict[str, Any]) -> str:
     """One line for a person."""
     well, how, seconds = record["well"], record["solve"], sum(record["seconds"].values())
     edge = "" if well["circle"] else ", no edge of a well found"
+    ended = how.get("network") or f"{how['stop_reason']} after {how['iterations']} iterations"
     return (
         f"{path.name}: {record['count']} cells (preset {well['preset']}{edge}; {well['polarity']} "
-        f"spots; {how['stop_reason']} after {how['iterations']} iterations, {seconds:.1f} s)"
+        f"spots; {ended}, {seconds:.1f} s)"
     )
 
 
