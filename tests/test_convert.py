@@ -15,6 +15,7 @@ from spotcore import parameters as P
 from spotcore.convert import PUBLISHED_THRESHOLD, convert
 from spotcore.convert_command import ImageScaling, Nonlinearity, ThresholdKind
 from spotcore.network_metadata import IMAGE_SCALINGS, THRESHOLDS
+from spotcore.networks import SpotNet
 from spotcore.parameters import NONLINEARITIES, ParameterError, ThresholdRule
 from spotcore.simulate import simulate
 
@@ -84,6 +85,11 @@ def test_the_published_spotnet_gives_the_published_output(shared_data):
     # TensorFlow computed in float32: sums of 750 products, rounded at random, three times.
     assert np.linalg.norm(score - expected) < 1e-5 * np.linalg.norm(expected)
     assert np.abs(score - expected).max() < 1e-4 * np.abs(expected).max()
+    # The core computes in float32 too, in another order.
+    network = SpotNet(net)
+    for ours in (network.score(image), np.tensordot(net.score_weights, network(image), axes=1)):
+        assert np.linalg.norm(ours - expected) < 1e-5 * np.linalg.norm(expected)
+        assert np.linalg.norm(ours - score) < 1e-5 * np.linalg.norm(score)
 
     assert net.tied and (net.n_layers, net.n_channels, net.kernel_size) == (3, 30, 5)
     np.testing.assert_allclose(net.bias, [3.30, -0.34, 6.95, -15.78], atol=0.005)  # MODEL.md, 4
