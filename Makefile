@@ -64,6 +64,7 @@ plate: $(READY) ## 96 simulated wells: wells per minute, and where the time goes
 reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
 	$(BIN)/python bench/reproduce_wells.py
 	$(BIN)/python bench/reproduce_fista.py
+	$(BIN)/python bench/reproduce_fista.py --multiscale
 
 clean: ## remove everything that was built, the venv too
 	rm -rf build out $(VENV)

@@ -30,9 +30,12 @@ def processor() -> str:
 
 
 def machine() -> dict[str, Any]:
-    peak = {
-        threads: output_of(str(ROOT / "build/bench/bench/native/fma_peak"), str(threads))
-        for threads in (1, 2)
+    limits = {
+        program: {
+            threads: output_of(str(ROOT / "build/bench/bench/native" / program), str(threads))
+            for threads in (1, 2)
+        }
+        for program in ("fma_peak", "stream_rate")
     }
     return {
         "processor": processor(),
@@ -40,7 +43,8 @@ def machine() -> dict[str, Any]:
         "threads_available": _core.thread_default(),
         "commit": output_of("git", "rev-parse", "--short", "HEAD"),
         "dirty": output_of("git", "status", "--porcelain", "-uno") != "",
-        "fma_peak_gflops": peak,
+        "fma_peak_gflops": limits["fma_peak"],
+        "stream_gb_per_s": limits["stream_rate"],
     }
 
 
@@ -52,4 +56,8 @@ def lines(machine: dict[str, Any]) -> str:
     if peaks:
         each = (f"{float(p):.0f} GFLOP/s on {t} threads" for t, p in peaks.items())
         text += "\nFMA peak " + ", ".join(each)
+    rates = {t: r for t, r in machine["stream_gb_per_s"].items() if r != "unknown"}
+    if rates:
+        each = (f"{float(r):.0f} GB/s on {t} threads" for t, r in rates.items())
+        text += "\niterates stream at " + ", ".join(each)
     return text

@@ -1,6 +1,6 @@
 """Reproduce the trace of an independent FISTA over 10 000 iterations, and its F1.
 
-    python bench/reproduce_fista.py [--iterations 10000] [--rank 3]
+    python bench/reproduce_fista.py [--iterations 10000] [--rank 3 | --multiscale]
 
 Reads ``../shared/data/solver/fista_750.npz``: a simulated image of 750 cells and the objective, its
 two terms and the best F1 (radius 3) of a NumPy FISTA with exact kernels at 19 iteration counts.
@@ -27,13 +27,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--iterations", type=int, default=10_000)
     parser.add_argument("--rank", type=int, default=3)
+    parser.add_argument("--multiscale", action="store_true", help="the default operator instead")
     args = parser.parse_args()
     if not TRACE.is_file():
         print(f"{TRACE.name} is not there: this figure needs ../shared/data beside the repository")
         return 2
 
     trace = np.load(TRACE)
-    model = sc.ObservationModel.gaussian(trace["sigma_limits"], rank=args.rank)
+    rank = None if args.multiscale else args.rank
+    model = sc.ObservationModel.gaussian(trace["sigma_limits"], rank=rank)
     start = time.perf_counter()
     result = sc.solve(
         trace["image"],

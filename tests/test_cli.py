@@ -15,10 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 import spotcore as sc
-from spotcore import cli, commands
+from spotcore import cli, commands, pipeline
 from spotcore.demo import plate_like
 from spotcore.io import read_image
 from spotcore.output import read_columns, write_csv, write_png
+from spotcore.parameters import Metadata, SpotNetParameters, ThresholdRule
 from spotcore.simulate import PRESETS
 
 SPOTCORE = [sys.executable, "-c", "from spotcore.cli import main; main()"]
@@ -270,3 +271,56 @@ def test_interrupt_ends_cleanly(tmp_path):
     assert process.returncode == 130
     assert "interrupted" in error and "Traceback" not in error
     assert files(out) == []
+
+
+def test_detect_with_a_network(tmp_path, well, monkeypatch):
+    asked = []
+
+    def load(name):
+        asked.append(name)
+        return smoother()
+
+    monkeypatch.setattr(pipeline, "load_network", load)
+    out = tmp_path / "out"
+    result = run("detect", well, "-o", out, "--method", "spotnet", "--network", "mine.safetensors")
+    assert result.exit_code == 0, result.output
+    assert asked == ["mine.safetensors"]
+    assert "smoother" in result.output
+    assert files(out) == ["well.cells.csv", "well.overlay.png", "well.run.json"]
+    record = json.loads((out / "well.run.json").read_text())
+    assert record["solve"] == {"method": "spotnet", "network": "smoother", "source": "here"}
+    assert record["options"]["method"] == "spotnet"
+    assert record["count"] > 0
+    found = read_columns(out / "well.cells.csv", ("y", "x", "score", "confidence"))
+    assert len(found["y"]) == record["count"]
+    circle = record["well"]["circle"]  # nothing is found outside the well
+    away = np.hypot(found["y"] - circle["y"], found["x"] - circle["x"])
+    assert away.max() < circle["radius"]
+
+
+def test_a_network_that_is_not_there_is_said_once_per_image(tmp_path, well):
+    result = run("detect", well, "-o", tmp_path / "out", "--method", "spotnet", "--network", "none")
+    assert result.exit_code == 1
+    assert "name_or_path" in result.output and "'none'" in result.output
+
+
+def smoother():
+    """A network that only smooths."""
+    kernel = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)[None, None] / 16
+    return sc.SpotNet(
+        SpotNetParameters(
+            analysis=np.stack([kernel[0], 0 * kernel[0]]),
+            synthesis=0 * kernel,
+            bias=np.zeros(2, np.float32),
+            alpha=np.zeros(1, np.float32),
+            nonlinearity="nonneg",
+            score_weights=np.ones(1, np.float32),
+            metadata=Metadata(
+                name="smoother",
+                sigma_limits=np.array([1.0, 2.0]),
+                threshold=ThresholdRule("relative", 0.5),
+                calibration=(1.0, 0.0),
+                source="here",
+            ),
+        )
+    )

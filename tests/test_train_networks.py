@@ -9,9 +9,12 @@ torch = pytest.importorskip(
     "torch", reason="PyTorch is not installed (extra 'train'); these tests need its networks"
 )
 
+from spotcore import parameters  # noqa: E402
+from spotcore.convert import convert  # noqa: E402
+from spotcore.train.export import write_network  # noqa: E402
 from spotcore.train.inference import maps_of  # noqa: E402
 from spotcore.train.model import NONLINEARITIES, ConvNet, SpotNet, build  # noqa: E402
-from spotcore.train.saved import restored  # noqa: E402
+from spotcore.train.saved import load_network, restored  # noqa: E402
 
 
 def random_spotnet(**options):
@@ -125,3 +128,17 @@ def test_paper_sizes():
     # The paper counts 4 (30 25 + 2) = 3008, with the last alpha, which nothing depends on.
     assert count(SpotNet()) == 3007
     assert count(ConvNet()) == 5406
+
+
+@pytest.mark.parametrize("kind", ["spotnet", "convnet"])
+def test_converted_network_of_a_run_gives_the_same_in_the_core(tmp_path, kind):
+    tied = {"layers": 2, "size": 3, "nonlinearity": "nonneg"}
+    network = build(kind, tied if kind == "spotnet" else {"size": 3}, seed=4)
+    path = tmp_path / "network.pt"
+    write_network(network, path, {"recipe": {}}, "tiny", calibration=False)
+    parameters.write(tmp_path / "tiny.safetensors", convert(path, name="tiny"))
+    trained, core = (load_network(p) for p in (path, tmp_path / "tiny.safetensors"))
+    assert core.rule == trained.rule and core.label.startswith("tiny-")
+    image = np.random.default_rng(0).uniform(0, 200, (24, 31)).astype(np.float32)
+    for ours, theirs in zip(core.maps(image), trained.maps(image), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())

@@ -46,10 +46,11 @@ struct ColumnKernel {
   void (*conv)(const ColumnTask& task, float* out, std::int64_t out_pitch, bool add);
   // out[c out_pitch + r] = y[r, c]
   void (*conv_transposed)(const ColumnTask& task, float* out, std::int64_t out_pitch);
-  // Along a line: out[f][x] = sum_m taps[f][m] line[x + m] for m < length and x < width. The line
-  // and the outputs have kSlack more floats; those of the outputs are overwritten.
+  // Along a line: out[f][x] = sum_m taps[f][m] line[x + m] for m <= 2 half and x < width, with
+  // symmetric taps. The line and the outputs have kSlack more floats; those of the outputs are
+  // overwritten.
   void (*line_conv)(const float* line, std::int64_t width, std::span<const float* const> taps,
-                    std::int64_t length, float* const* out);
+                    std::int64_t half, float* const* out);
   static constexpr std::int64_t kSlack = 64;
 };
 

@@ -50,6 +50,7 @@ inline void transpose_4x4(const float* in, std::int64_t in_pitch, float* out,
 }
 
 inline std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  if (b == 1) return a;  // nearly always; a division takes as long as many rows of a tile
   return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
@@ -72,6 +73,12 @@ inline void accumulate_tile(std::span<const ColumnSource> sources, Resampling re
     const std::int64_t first = std::max<std::int64_t>(0, -floor_div(index0, resampling.per_input));
     const std::int64_t end =
         std::min(rows, floor_div(last_index - index0, resampling.per_input) + 1);
+    // The rows that the next tile will be the first to read.
+    const std::int64_t ahead = std::min(rows, end + kTileRows);
+    for (std::int64_t row = end; row < ahead; ++row) {
+      const float* next = source.strip + row * source.pitch;
+      for (int c = 0; c < kStrip; c += 16) __builtin_prefetch(next + c);
+    }
     const float* in = source.strip + first * source.pitch;
     const float* tap = source.taps + (index0 + resampling.per_input * first);
     for (std::int64_t block = first; block < end; block += kBlockRows) {
@@ -157,34 +164,43 @@ inline void column_conv(const ColumnTask& task, float* out, std::int64_t out_pit
 
 // Along a line instead: neighbouring outputs lie in the lanes too, so that each tap reads the line
 // at another offset, most of them across cache lines. With two or more factors for what was read
-// that costs nothing, and no data need be transposed between the passes.
+// that costs nothing, and no data need be transposed between the passes. Taps are symmetric: two
+// pixels that share a tap are added first.
 inline constexpr int kLineVectors = SPOTCORE_REGISTERS == 32 ? 4 : 2;
 
 template <int kFactors>
 inline void line_conv_of(const float* line, std::int64_t width, const float* const* taps,
-                         std::int64_t length, float* const* out) {
-  constexpr std::int64_t kBlockTaps = 128;  // as in accumulate_tile
+                         std::int64_t half, float* const* out) {
+  constexpr std::int64_t kBlockPairs = 64;  // as in accumulate_tile
   for (std::int64_t x = 0; x < width; x += kLineVectors * SPOTCORE_LANES) {
-    for (std::int64_t block = 0; block < length; block += kBlockTaps) {
-      Vector sum[kFactors][kLineVectors] = {};
-      const std::int64_t block_end = std::min(length, block + kBlockTaps);
-      for (std::int64_t m = block; m < block_end; ++m) {
+    for (std::int64_t block = 0; block == 0 || block < half; block += kBlockPairs) {
+      const float* centre = line + x + half;
+      Vector sum[kFactors][kLineVectors];
+      for (int f = 0; f < kFactors; ++f) {
+        for (int v = 0; v < kLineVectors; ++v) {
+          Vector& so_far = *reinterpret_cast<Vector*>(out[f] + x + v * SPOTCORE_LANES);
+          const Vector in = *reinterpret_cast<const Vector*>(centre + v * SPOTCORE_LANES);
+          sum[f][v] = block == 0 ? taps[f][half] * in : so_far;
+        }
+      }
+      const std::int64_t block_end = std::min(half, block + kBlockPairs);
+      for (std::int64_t m = block + 1; m <= block_end; ++m) {
         Vector in[kLineVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kLineVectors; ++v) {
-          in[v] = *reinterpret_cast<const Vector*>(line + x + m + v * SPOTCORE_LANES);
+          in[v] = *reinterpret_cast<const Vector*>(centre - m + v * SPOTCORE_LANES) +
+                  *reinterpret_cast<const Vector*>(centre + m + v * SPOTCORE_LANES);
         }
 #pragma GCC unroll 4
         for (int f = 0; f < kFactors; ++f) {
-          const float tap = taps[f][m];
+          const float tap = taps[f][half + m];
 #pragma GCC unroll 4
           for (int v = 0; v < kLineVectors; ++v) sum[f][v] += tap * in[v];
         }
       }
       for (int f = 0; f < kFactors; ++f) {
         for (int v = 0; v < kLineVectors; ++v) {
-          Vector& to = *reinterpret_cast<Vector*>(out[f] + x + v * SPOTCORE_LANES);
-          to = block == 0 ? sum[f][v] : to + sum[f][v];
+          *reinterpret_cast<Vector*>(out[f] + x + v * SPOTCORE_LANES) = sum[f][v];
         }
       }
     }
@@ -192,14 +208,14 @@ inline void line_conv_of(const float* line, std::int64_t width, const float* con
 }
 
 inline void line_conv(const float* line, std::int64_t width, std::span<const float* const> taps,
-                      std::int64_t length, float* const* out) {
+                      std::int64_t half, float* const* out) {
   switch (taps.size()) {
-    case 1: return line_conv_of<1>(line, width, taps.data(), length, out);
-    case 2: return line_conv_of<2>(line, width, taps.data(), length, out);
-    case 3: return line_conv_of<3>(line, width, taps.data(), length, out);
-    case 4: return line_conv_of<4>(line, width, taps.data(), length, out);
+    case 1: return line_conv_of<1>(line, width, taps.data(), half, out);
+    case 2: return line_conv_of<2>(line, width, taps.data(), half, out);
+    case 3: return line_conv_of<3>(line, width, taps.data(), half, out);
+    case 4: return line_conv_of<4>(line, width, taps.data(), half, out);
     default:
-      line_conv_of<3>(line, width, taps.data(), length, out);
-      return line_conv(line, width, taps.subspan(3), length, out + 3);
+      line_conv_of<3>(line, width, taps.data(), half, out);
+      return line_conv(line, width, taps.subspan(3), half, out + 3);
   }
 }

@@ -6,7 +6,7 @@
 namespace spotcore {
 
 DataFit data_fit(Isa isa) {
-  return {SPOTCORE_FOR_ISA(isa, fit_residual), SPOTCORE_FOR_ISA(isa, fit_data_term)};
+  return {SPOTCORE_FOR_ISA(isa, fit_residual), SPOTCORE_FOR_ISA(isa, fit_dual_residual)};
 }
 
 }  // namespace spotcore

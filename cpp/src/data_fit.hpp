@@ -1,18 +1,29 @@
-// What one FISTA iteration does with images alone, on blocks of pixels.
+// What one iteration does with images alone, on blocks of pixels.
 #pragma once
 
 #include <cstdint>
 
 #include "isa.hpp"
-#include "spotcore/views.hpp"
 
 namespace spotcore {
 
-// Operations::residual and data_term on pixels [p0, p0 + n); `w` may be empty.
+// The images of Operations::residual and dual_residual; `w` may be null.
+struct ResidualArguments {
+  const float *Aa, *Aa_prev, *d, *w;
+  float alpha;
+  float* residual;
+};
+
+struct DualArguments {
+  const float *nu, *Az, *d, *w;
+  float step_y, relaxation;
+  float *e_y, *Ae, *residual;
+};
+
+// Both on pixels [p0, p0 + n); they return the data term's share.
 struct DataFit {
-  void (*residual)(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
-                   ImageSpan residual, std::int64_t p0, std::int64_t n);
-  double (*data_term)(ImageView Aa, ImageView d, ImageView w, std::int64_t p0, std::int64_t n);
+  double (*residual)(const ResidualArguments& args, std::int64_t p0, std::int64_t n);
+  double (*dual_residual)(const DualArguments& args, std::int64_t p0, std::int64_t n);
 };
 
 DataFit data_fit(Isa isa);

@@ -66,7 +66,13 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
   Certificate certificate(ops, problem);
   SolveResult result;
   Progress& now = result.last;
-  now.data_term = ops.data_term(image_view(Aa), problem.image, problem.w);
+  float alpha = 0.0F;  // b(0) = a(0)
+  // The residual at the extrapolated point, for the next step, and the data term at a itself.
+  const auto fit = [&] {
+    now.data_term = ops.residual(image_view(Aa), image_view(Aa_prev), alpha, problem.image,
+                                 problem.w, span(residual));
+  };
+  fit();
   now.penalty = problem.lambda * group_sums(view(a), problem.xi).norms;
   std::int64_t gap_iteration = -1;  // of the last refresh, which costs a product with A*
   std::vector<float> workspace;
@@ -81,13 +87,10 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
   const Shrinkage shrinkage{static_cast<float>(options.step * problem.lambda / 2.0), problem.xi};
   const auto step = static_cast<float>(options.step);
   MomentumSequence momentum(options.momentum, options.momentum_a);
-  float alpha = 0.0F;  // b(0) = a(0)
   Watch watch(options, result);
 
   bool done = false;
   while (!done && now.iteration < options.max_iter) {
-    ops.residual(image_view(Aa), image_view(Aa_prev), alpha, problem.image, problem.w,
-                 span(residual));
     const double norms = ops.fista_step(image_view(residual), view(a), view(a_prev), problem.mask,
                                         step, alpha, shrinkage, a_prev, span(Aa_prev));
     std::swap(a, a_prev);
@@ -95,7 +98,7 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
     alpha = static_cast<float>(momentum.next_alpha());
 
     ++now.iteration;
-    now.data_term = ops.data_term(image_view(Aa), problem.image, problem.w);
+    fit();
     now.penalty = problem.lambda * norms;
     done = watch.iterated(false, refresh_gap);
   }

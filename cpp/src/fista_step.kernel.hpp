@@ -21,6 +21,8 @@ inline double step_pixels(const StepArguments& args, const Block& block, float* 
       const float* __restrict a_prev = args.a_prev + at;
       const float* __restrict steps = step + row * n;
       float* __restrict x = values + k * kShrinkPixels + row * n;  // gradient in, b - step it out
+      prefetch_row(a + n, n);
+      prefetch_row(a_prev + n, n);
       for (std::int64_t p = 0; p < n; ++p) {
         const float b = a[p] + alpha * (a[p] - a_prev[p]);
         const float moved = b - steps[p] * x[p];

@@ -112,19 +112,12 @@ class CpuOperations final : public Operations {
     });
   }
 
-  void dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
-                     float relaxation, ImageSpan e_y, ImageSpan Ae, ImageSpan residual) override {
-    sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t pixels, int) {
-      for (std::int64_t p = p0; p < p0 + pixels; ++p) {
-        const float weight = w.data == nullptr ? 1.0F : w.data[p];
-        const float pull = 2.0F * step_y * weight * weight;
-        const float e = e_y.data[p];
-        const float y = (e - step_y * nu.data[p] + pull * d.data[p]) / (1.0F + pull);
-        residual.data[p] = (2.0F * y - e) - (2.0F * Az.data[p] - Ae.data[p]);
-        e_y.data[p] = e + relaxation * (y - e);
-        Ae.data[p] += relaxation * (Az.data[p] - Ae.data[p]);
-      }
-      return 0.0;
+  double dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
+                       float relaxation, ImageSpan e_y, ImageSpan Ae, ImageSpan residual) override {
+    const DualArguments args{nu.data,    Az.data,  d.data,  w.data,       step_y,
+                             relaxation, e_y.data, Ae.data, residual.data};
+    return sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t n, int) {
+      return fit_.dual_residual(args, p0, n);
     });
   }
 
@@ -136,17 +129,11 @@ class CpuOperations final : public Operations {
   }
   float normal_floor() const override { return normal_floor_; }
 
-  void residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
-                ImageSpan residual) override {
-    sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t pixels, int) {
-      fit_.residual(Aa, Aa_prev, alpha, d, w, residual, p0, pixels);
-      return 0.0;
-    });
-  }
-
-  double data_term(ImageView Aa, ImageView d, ImageView w) override {
-    return sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t pixels, int) {
-      return fit_.data_term(Aa, d, w, p0, pixels);
+  double residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
+                  ImageSpan residual) override {
+    const ResidualArguments args{Aa.data, Aa_prev.data, d.data, w.data, alpha, residual.data};
+    return sum_blocks(pool_, d.size(), partial_, [&](std::int64_t p0, std::int64_t n, int) {
+      return fit_.residual(args, p0, n);
     });
   }
 

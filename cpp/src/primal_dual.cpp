@@ -106,7 +106,7 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
   std::vector<float> workspace;
   SolveResult result;
   Progress& now = result.last;
-  now.data_term = ops.data_term(view(Az), problem.image, problem.w);
+  now.data_term = ops.residual(view(Az), view(Az), 0.0F, problem.image, problem.w, residual);
   now.penalty = problem.lambda * group_sums(view(z), problem.xi).norms;
   Watch watch(options, result);
   const auto refresh_gap = [&](int repairs) {
@@ -135,13 +135,12 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
 
     const double norms = ops.primal_dual_step(view(nu), e, problem.mask, static_cast<float>(t), rho,
                                               shrinkage, z, Az);
-    ops.dual_residual(view(nu), view(Az), problem.image, problem.w, static_cast<float>(step_y), rho,
-                      e_y, Ae, residual);
+    now.data_term = ops.dual_residual(view(nu), view(Az), problem.image, problem.w,
+                                      static_cast<float>(step_y), rho, e_y, Ae, residual);
     ops.normal_solve(view(residual), static_cast<float>(step_y / t), static_cast<float>(rho / t),
                      nu);
 
     ++now.iteration;
-    now.data_term = ops.data_term(view(Az), problem.image, problem.w);
     now.penalty = problem.lambda * norms;
     const bool settling = now.iteration <= continuation;
     // Who stops by the gap wants the best one; for a progress bar the loose one will do.

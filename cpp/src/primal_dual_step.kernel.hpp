@@ -13,6 +13,7 @@ inline double primal_dual_pixels(const PrimalDualArguments& args, const Block& b
       float* __restrict x = values + k * kShrinkPixels + row * n;  // A* nu in, what is shrunk out
       if (args.e != nullptr) {
         const float* __restrict e = args.e + k * args.image.pixels() + at;
+        prefetch_row(e + n, n);
         for (std::int64_t p = 0; p < n; ++p) x[p] = e[p] + args.step * x[p];
       } else {
         for (std::int64_t p = 0; p < n; ++p) x[p] *= args.step;

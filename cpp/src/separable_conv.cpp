@@ -145,7 +145,7 @@ void SeparablePlan::filter_rows(const float* image, const Kernel& kernel, std::i
       taps[i] = sources_[f].taps;
       out[i] = between_.get() + (static_cast<std::int64_t>(f) * size_.height + y) * pitch_;
     }
-    column_.line_conv(line, size_.width, {taps, n}, 2 * kernel.half + 1, out);
+    column_.line_conv(line, size_.width, {taps, n}, kernel.half, out);
   }
 }
 

@@ -10,6 +10,7 @@ from importlib.metadata import version as _version
 from spotcore.detections import Cells, detect, local_maxima
 from spotcore.io import ImageError, Picture, read_image
 from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
+from spotcore.networks import ConvNet, SpotNet
 from spotcore.observation import ObservationModel
 from spotcore.simulate import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
@@ -20,12 +21,14 @@ __version__ = _version("spotcore")
 __all__ = [
     "BestF1",
     "Cells",
+    "ConvNet",
     "ImageError",
     "Match",
     "ObservationModel",
     "Picture",
     "Result",
     "Simulation",
+    "SpotNet",
     "Well",
     "__version__",
     "best_f1",

@@ -95,3 +95,23 @@ def primal_dual(
     initial: _F32 | None,
     callback: Callable[[Progress], bool] | None,
 ) -> _SolveResult: ...
+
+class Network:
+    def run(self, images: _F32, maps: bool, scores: bool) -> tuple[_F32 | None, _F32 | None]: ...
+
+def spotnet(
+    analysis: _F32,
+    synthesis: _F32,
+    bias: _F32,
+    alpha: _F32,
+    nonlinearity: str,
+    score_weights: _F32,
+    threads: int = 0,
+    isa: str = "auto",
+) -> Network: ...
+def convnet(
+    layers: Sequence[tuple[_F32, _F32]],
+    score_weights: _F32,
+    threads: int = 0,
+    isa: str = "auto",
+) -> Network: ...

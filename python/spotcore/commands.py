@@ -1,4 +1,4 @@
-"""The commands of ``spotcore``: simulate, detect, score, train, reproduce, demo, info."""
+"""The commands of ``spotcore``: detect, simulate, score, convert, train, reproduce, demo, info."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 import spotcore
 from spotcore._backends import backend_info
+from spotcore.convert_command import convert
 from spotcore.demo import plate_like
 from spotcore.io import read_image
 from spotcore.output import OutputError, read_columns, require_folder, write_csv, write_png
@@ -54,6 +55,13 @@ class Polarity(StrEnum):
     auto = "auto"
     dark = "dark"
     bright = "bright"
+
+
+class Method(StrEnum):
+    """How cells are found."""
+
+    solve = "solve"
+    spotnet = "spotnet"
 
 
 class SimulationPreset(StrEnum):
@@ -125,6 +133,12 @@ def detect(
             "auto: well where the image shows the edge of a round well."
         ),
     ] = Preset.auto,
+    method: Annotated[
+        Method, typer.Option(help="solve: inverse diffusion; spotnet: a learned network.")
+    ] = Method.solve,
+    network: Annotated[
+        str, typer.Option(help="With --method spotnet: name of shipped weights, or a path.")
+    ] = "spotnet",
     polarity: Annotated[
         Polarity, typer.Option(help="Spots dark on bright, or bright on dark.")
     ] = Polarity.auto,
@@ -175,6 +189,8 @@ def detect(
         max_iter=max_iter,
         tol=tol,
         threads=threads,
+        method=method.value,
+        network=network,
     )
     failed = 0
     for path, name in names.items():
@@ -209,9 +225,10 @@ def _summary(path: Path, record: dict[str, Any]) -> str:
     """One line for a person."""
     well, how, seconds = record["well"], record["solve"], sum(record["seconds"].values())
     edge = "" if well["circle"] else ", no edge of a well found"
+    ended = how.get("network") or f"{how['stop_reason']} after {how['iterations']} iterations"
     return (
         f"{path.name}: {record['count']} cells (preset {well['preset']}{edge}; {well['polarity']} "
-        f"spots; {how['stop_reason']} after {how['iterations']} iterations, {seconds:.1f} s)"
+        f"spots; {ended}, {seconds:.1f} s)"
     )
 
 
@@ -348,6 +365,9 @@ def _figure(path: Path, record: dict[str, Any], yx: Any, true: Any, pairs: Any) 
         caption=f"red: {len(within(yx))} cells found; blue: {len(within(missed))} missed",
     )
     return np.concatenate([bare, marked], axis=1)
+
+
+app.command()(convert)
 
 
 @app.command()

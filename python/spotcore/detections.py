@@ -63,6 +63,8 @@ class Cells:
         (``xi = 0``) hold 0. None for a bare score map.
     threshold : float
         Peaks with at least this score were kept.
+    confidence : ndarray, float64, shape [n], or None
+        Estimated probability that there is a cell. None where nothing was calibrated.
     """
 
     y: NDArray[np.int64]
@@ -71,6 +73,7 @@ class Cells:
     secretion: NDArray[np.float64] | None
     profile: NDArray[np.float64] | None
     threshold: float
+    confidence: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return the number of cells."""
@@ -84,6 +87,8 @@ class Cells:
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the table column by column, each [n]; shares as ``share_1`` to ``share_K``."""
         table: dict[str, NDArray[Any]] = {"y": self.y, "x": self.x, "score": self.score}
+        if self.confidence is not None:
+            table["confidence"] = self.confidence
         if self.secretion is not None:
             table["secretion"] = self.secretion
         if self.profile is not None:

@@ -17,6 +17,7 @@ import numpy as np
 import spotcore
 from spotcore._backends import backend_info
 from spotcore.io import Picture, read_image
+from spotcore.networks import load_network
 from spotcore.observation import ObservationModel
 from spotcore.output import write_csv, write_json, write_png
 from spotcore.overlay import draw_overlay
@@ -68,6 +69,8 @@ class Options:
     max_iter: int | None = None
     tol: float | None = None
     threads: int | None = None
+    method: Literal["solve", "spotnet"] = "solve"
+    network: str = "spotnet"  # name of shipped weights, or a path
 
 
 def output_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -145,6 +148,49 @@ def detect_file(
             lam=options.lam,
             full_scale=picture.full_scale,
         )
+    find = _by_network if options.method == "spotnet" else _by_solver
+    cells, how = find(well, options, progress, seconds)
+    pixel_size = picture.pixel_size if options.pixel_size is None else options.pixel_size
+    with _timed(seconds, "write"):
+        write_csv(folder / f"{name}.cells.csv", cell_table(cells, pixel_size))
+        caption = f"{path.name}   {len(cells)} cells   ({well.preset}, {well.polarity} spots)"
+        write_png(folder / f"{name}.overlay.png", draw_cells(picture, well, cells, caption))
+    record = {
+        "spotcore": spotcore.__version__,
+        "file": str(path),
+        "sha256": picture.sha256,
+        "started": started.isoformat(timespec="seconds"),
+        "count": len(cells),
+        "options": asdict(options),
+        "image": {
+            "height": picture.pixels.shape[0],
+            "width": picture.pixels.shape[1],
+            "full_scale": picture.full_scale,
+            "channel": picture.channel,
+            "pixel_size_um": pixel_size,
+        },
+        "well": _well_record(well),
+        "solve": how,
+        "threshold": cells.threshold,
+        "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            **backend_info(),
+        },
+    }
+    write_json(folder / f"{name}.run.json", record)
+    return record
+
+
+def _by_solver(
+    well: Well,
+    options: Options,
+    progress: Callable[[int, int], None] | None,
+    seconds: dict[str, float],
+) -> tuple[Cells, dict[str, Any]]:
+    """Find cells by inverse diffusion; how it went is for the record."""
     setting = SETTINGS[well.preset]
     if options.max_iter is not None:
         setting = setting._replace(max_iter=options.max_iter)
@@ -167,38 +213,28 @@ def detect_file(
         )
     with _timed(seconds, "detect"):
         cells = find_cells(well, result, options.threshold)
-    pixel_size = picture.pixel_size if options.pixel_size is None else options.pixel_size
-    with _timed(seconds, "write"):
-        write_csv(folder / f"{name}.cells.csv", cell_table(cells, pixel_size))
-        caption = f"{path.name}   {len(cells)} cells   ({well.preset}, {well.polarity} spots)"
-        write_png(folder / f"{name}.overlay.png", draw_cells(picture, well, cells, caption))
-    record = {
-        "spotcore": spotcore.__version__,
-        "file": str(path),
-        "sha256": picture.sha256,
-        "started": started.isoformat(timespec="seconds"),
-        "count": len(cells),
-        "options": asdict(options),
-        "image": {
-            "height": picture.pixels.shape[0],
-            "width": picture.pixels.shape[1],
-            "full_scale": picture.full_scale,
-            "channel": picture.channel,
-            "pixel_size_um": pixel_size,
-        },
-        "well": _well_record(well),
-        "solve": _solve_record(result, setting),
-        "threshold": cells.threshold,
-        "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
-        "machine": {
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **backend_info(),
-        },
+    return cells, _solve_record(result, setting)
+
+
+def _by_network(
+    well: Well,
+    options: Options,
+    _: Callable[[int, int], None] | None,
+    seconds: dict[str, float],
+) -> tuple[Cells, dict[str, Any]]:
+    """Find cells by a learned network, which has no iterations to report."""
+    with _timed(seconds, "load"):
+        network = load_network(options.network)
+    with _timed(seconds, "detect"):
+        # What the solver would give no weight is not seen; the background is at 0.
+        signal = np.where(well.w > 0, well.signal, np.float32(0))
+        cells = network.detect(signal, options.threshold, mask=well.mask, threads=options.threads)
+    parameters = network.parameters
+    return cells, {
+        "method": type(network).__name__.lower(),
+        "network": parameters.metadata.name,
+        "source": parameters.metadata.source,
     }
-    write_json(folder / f"{name}.run.json", record)
-    return record
 
 
 def cell_table(cells: Cells, pixel_size: float | None) -> dict[str, Any]:

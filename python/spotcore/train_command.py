@@ -117,7 +117,12 @@ def reproduce(
     publication: Annotated[Publication, typer.Argument(help="Whose evaluation.")],
     output: Output,
     networks: Annotated[
-        list[Path], typer.Option("--network", help="network.pt of a training run; repeatable.")
+        list[str],
+        typer.Option(
+            "--network",
+            help="Name of shipped weights, a .safetensors file, or network.pt of a training run; "
+            "repeatable.",
+        ),
     ],
     images: Annotated[int, typer.Option(min=1, help="Images per number of cells.")] = 50,
     bits: Annotated[int, typer.Option(min=1, max=24, help="Noise, bits of the camera.")] = 6,

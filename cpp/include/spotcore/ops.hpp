@@ -92,18 +92,19 @@ class Operations {
   //   y = argmin ||w (y - d)||^2 + ||y - e_y + step_y nu||^2 / (2 step_y)
   //   residual = (2 y - e_y) - (2 Az - Ae),   e_y += relaxation (y - e_y),
   //   Ae += relaxation (Az - Ae)
-  virtual void dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
-                             float relaxation, ImageSpan e_y, ImageSpan Ae, ImageSpan residual) = 0;
+  // Returns the data term at z, ||w (Az - d)||^2. `w` may be empty (all ones).
+  virtual double dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
+                               float relaxation, ImageSpan e_y, ImageSpan Ae,
+                               ImageSpan residual) = 0;
   // x += relaxation / scale (c + M)^-1 r,   M ~ A A* the preconditioner of the plan
   virtual void normal_solve(ImageView r, float c, float relaxation, ImageSpan x) = 0;
   // Smallest c that the preconditioner is good for; 0 if the plan has none.
   virtual float normal_floor() const = 0;
 
   // residual = w^2 ((1 + alpha) Aa - alpha Aa_prev - d); `w` may be empty (all ones).
-  virtual void residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
-                        ImageSpan residual) = 0;
-  // ||w (Aa - d)||^2
-  virtual double data_term(ImageView Aa, ImageView d, ImageView w) = 0;
+  // Returns the data term at a, ||w (Aa - d)||^2.
+  virtual double residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
+                          ImageSpan residual) = 0;
 
   // For the certificate. With v = A* nu and q = A* h, both [K, H, W]:
   // the smallest rho >= 0 with v - rho q <= 0 on every bin outside aleph where mask = 1.

@@ -19,10 +19,14 @@ from .group_shrink import group_shrink
 from .local_maxima import local_maxima
 from .observation import adjoint, forward, norm_squared
 from .separable_conv import separable_conv
+from .spotnet_layer import convnet, convnet_layer, correlate, spotnet, spotnet_layer
 
 __all__ = [
     "History",
     "adjoint",
+    "convnet",
+    "convnet_layer",
+    "correlate",
     "fista",
     "fista_step",
     "forward",
@@ -31,4 +35,6 @@ __all__ = [
     "momentum_sequence",
     "norm_squared",
     "separable_conv",
+    "spotnet",
+    "spotnet_layer",
 ]

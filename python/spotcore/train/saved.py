@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from spotcore import networks
+from spotcore.parameters import SpotNetParameters
 from spotcore.train.calibrate import Rule
 from spotcore.train.evaluate import Network
 from spotcore.train.inference import maps_of
@@ -46,8 +48,25 @@ def restored(content: dict[str, Any]) -> SpotNet | ConvNet:
     return spotnet
 
 
-def load_network(path: Path, device: str = "cpu") -> Network:
-    """Load a ``network.pt`` for `spotcore.train.evaluate.evaluate`."""
+def load_network(source: str | Path, device: str = "cpu") -> Network:
+    """Load what `spotcore.train.evaluate.evaluate` takes.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``network.pt`` of a training run, which PyTorch then runs; or a parameter file or the name
+        of shipped weights, which the compiled core runs.
+    device : str
+        Of PyTorch.
+
+    Returns
+    -------
+    Network
+        Labelled by its name and the digest of its file.
+    """
+    path = Path(source)
+    if path.suffix != ".pt":
+        return _of_parameters(source)
     content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
         raise ValueError(f"{path}: expected the network.pt of a training run")
@@ -57,8 +76,29 @@ def load_network(path: Path, device: str = "cpu") -> Network:
 
     def maps(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         scale = FULL_SCALE / (float(image.max()) or FULL_SCALE)
-        found = maps_of(module, image * image.dtype.type(scale), device)
-        return found
+        return maps_of(module, image * image.dtype.type(scale), device)
 
     name = f"{content['metadata']['name']}-{digest}"
     return Network(name, maps, Rule(rule["kind"], float(rule["value"])))
+
+
+def _of_parameters(source: str | Path) -> Network:
+    """Network of a parameter file or of shipped weights, run by the compiled core."""
+    found = networks.load_network(source)
+    parameters = found.parameters
+    weights = parameters.score_weights
+    digest = hashlib.sha256(weights.tobytes())
+    if isinstance(parameters, SpotNetParameters):
+        tensors = [parameters.analysis, parameters.synthesis, parameters.bias, parameters.alpha]
+    else:
+        tensors = [array for layer in parameters.layers for array in (layer.kernels, layer.bias)]
+    for array in tensors:
+        digest.update(array.tobytes())
+
+    def maps(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        return found(image), found.score(image)
+
+    rule = parameters.metadata.threshold
+    name = f"{parameters.metadata.name}-{digest.hexdigest()[:8]}"
+    kind: Any = rule.kind
+    return Network(name, maps, Rule(kind, float(rule.value)))
