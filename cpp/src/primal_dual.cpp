@@ -29,7 +29,7 @@ constexpr double kRelaxation = 1.95;          // rho
 constexpr double kFirst = 60.0, kLast = 0.5;  // gamma over the reference threshold
 constexpr std::int64_t kContinuation = 100;   // iterations from the first to the last
 constexpr double kSmallest = 2e-4;            // lambda that t is measured by, over lambda_max
-constexpr int kRepairs = 16;                  // of the dual point, at the end
+constexpr int kRepairs = 24;                  // of the dual point, at the end
 
 // Threshold against which all others are measured: the norms of the pixels of
 // A* (c + M)^-1 d, averaged with themselves as weights, in units of xi.
