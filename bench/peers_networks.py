@@ -9,6 +9,8 @@ A peer is called with the image [H, W] and gives maps [K, H, W].
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -19,8 +21,17 @@ from spotcore.parameters import SpotNetParameters
 Peer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
+def keep_freed_memory() -> None:
+    """Let glibc reuse freed blocks of tens of MB: PyTorch asks for new ones all the time."""
+    if sys.platform == "linux":
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in ((-8, 1), (-3, 32 << 20), (-1, 1 << 30)):  # arenas, mmap, trim
+            mallopt(option, value)
+
+
 def torch_peer(parameters: SpotNetParameters, threads: int) -> Peer:
     """PyTorch, tuned: channels last, inference mode, everything pixelwise in place."""
+    keep_freed_memory()
     import torch
     from torch.nn.functional import conv2d
 
@@ -36,20 +47,25 @@ def torch_peer(parameters: SpotNetParameters, threads: int) -> Peer:
     bins, half = parameters.analysis.shape[1], parameters.analysis.shape[2] // 2
     bias = [torch.full((bins,), float(b)) for b in parameters.bias]
 
+    def plane(x: torch.Tensor) -> torch.Tensor:
+        # One channel is both layouts; unless told which, PyTorch makes maps of it channels first.
+        height, width = x.shape[2:]
+        return x.as_strided(x.shape, (height * width, 1, width, 1))
+
     def run(image: NDArray[np.float32]) -> NDArray[np.float32]:
         torch.set_num_threads(threads)
         with torch.inference_mode():
-            s = torch.from_numpy(image)[None, None]
-            x = conv2d(s, analysis[0], bias[0], padding=half)
-            x = x.contiguous(memory_format=torch.channels_last).abs_()
+            s = plane(torch.from_numpy(image)[None, None])
+            x = conv2d(s, analysis[0], bias[0], padding=half).abs_()
             z = x * (1 + float(parameters.alpha[0]))
             for layer, h in enumerate(synthesis, start=1):
-                u = conv2d(z, h, padding=half, groups=bins).sum(dim=1, keepdim=True).sub_(s)
+                u = conv2d(z, h, padding=half, groups=bins).sum(dim=1, keepdim=True)
+                u = plane(u.sub_(s))
                 new = conv2d(u, analysis[layer], bias[layer], padding=half).add_(z).abs_()
                 if layer < len(synthesis):
                     z = torch.lerp(x, new, 1 + float(parameters.alpha[layer]))
                 x = new
-            return x[0].contiguous().numpy()
+            return x[0].numpy()  # a view: what follows may want either layout
 
     return run
 
