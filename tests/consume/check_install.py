@@ -35,6 +35,8 @@ def main() -> None:
     cells = sc.detect(result)
     found = sc.match(cells, sim.cells)
     check(found.f1 > 0.5, f"cells are found (F1 {found.f1:.2f})")
+    found = sc.match(sc.SpotNet.load("spotnet").detect(sim.image), sim.cells)
+    check(found.f1 > 0.5, f"the weights are installed and find cells too (F1 {found.f1:.2f})")
     check((Path(sc.__file__).parent / "py.typed").exists(), "type information is installed")
 
     run = subprocess.run(
