@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
+TRAINER := $(VENV)/.trainer
 # Relative commands of cmake presets (ninja) come from the venv too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
 
-.PHONY: help demo test lint format sanitize native install-check bench solve plate reproduce clean
+.PHONY: help demo test lint format sanitize native install-check bench solve plate reproduce trainer clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -66,6 +67,8 @@ reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the cou
 	$(BIN)/python bench/reproduce_fista.py
 	$(BIN)/python bench/reproduce_fista.py --multiscale
 
+trainer: $(TRAINER) ## install PyTorch as well, so that the tests of the trainer are not skipped
+
 clean: ## remove everything that was built, the venv too
 	rm -rf build out $(VENV)
 
@@ -83,4 +86,8 @@ $(READY): pyproject.toml
 # Apart, because PyTorch is large.
 $(PEERS): $(READY)
 	$(INSTALL) ".[test,lint,bench]"
+	@touch $@
+
+$(TRAINER): $(READY)
+	$(INSTALL) ".[test,lint,train]" "torch==2.13.0"
 	@touch $@
