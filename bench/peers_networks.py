@@ -9,8 +9,6 @@ A peer is called with the image [H, W] and gives maps [K, H, W].
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -21,19 +19,14 @@ from spotcore.parameters import SpotNetParameters
 Peer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def keep_freed_memory() -> None:
-    """Let glibc reuse freed blocks of tens of MB: PyTorch asks for new ones all the time."""
-    if sys.platform == "linux":
-        mallopt = ctypes.CDLL(None).mallopt
-        for option, value in ((-8, 1), (-3, 32 << 20), (-1, 1 << 30)):  # arenas, mmap, trim
-            mallopt(option, value)
-
-
 def torch_peer(parameters: SpotNetParameters, threads: int) -> Peer:
     """PyTorch, tuned: channels last, inference mode, everything pixelwise in place."""
-    keep_freed_memory()
     import torch
     from torch.nn.functional import conv2d
+
+    from spotcore.train.trainer import keep_freed_memory
+
+    keep_freed_memory()
 
     def of(kernels: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(kernels.copy())[:, None].contiguous(

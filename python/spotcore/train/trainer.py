@@ -32,7 +32,7 @@ from spotcore.train.truth import Truth, squared_error
 if TYPE_CHECKING:
     from spotcore.simulate import Simulation
 
-__all__ = ["CheckpointError", "Trainer"]
+__all__ = ["CheckpointError", "Trainer", "keep_freed_memory"]
 
 _FORMAT = 1
 _COLUMNS = ("step", "seconds", "learning_rate", "loss", "maps", "detection", "peaks", "mse", "f1")
@@ -144,7 +144,7 @@ class Trainer:
             # Threads that each take some crops share nothing; those inside an operation wait for
             # the slowest after each one.
             torch.set_num_threads(1)
-            _keep_freed_memory()
+            keep_freed_memory()
         end = self.recipe.steps if until is None else min(until, self.recipe.steps)
         try:
             while self.step < end:
@@ -276,7 +276,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let glibc reuse freed blocks of tens of MB instead of returning them: each new page costs."""
     if sys.platform == "linux":
         try:
