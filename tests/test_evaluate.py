@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 
 from spotcore import best_f1, f1_at, local_maxima, match
+from spotcore.network_metadata import ThresholdRule, confidence, typical_peak
 from spotcore.train import evaluate as module
 from spotcore.train.calibrate import (
     Peaks,
-    Rule,
     calibrate,
-    confidence,
     fit_confidence,
     fit_rule,
     labelled_peaks,
     reliability,
-    typical_peak,
 )
 from spotcore.train.evaluate import Case, Network, cases, evaluate, load_truth, summary
 
@@ -61,7 +59,7 @@ def test_lines_are_those_of_the_metrics_and_are_computed_once(tmp_path):
         return image_as_score(image)
 
     table, kept = tmp_path / "out" / "images.csv", tmp_path / "simulated"
-    networks = [Network("one", maps, Rule("absolute", 50.0)), Network("two", maps)]
+    networks = [Network("one", maps, ThresholdRule("absolute", 50.0)), Network("two", maps)]
 
     def run(*todo):
         truths = [Case(c.n_cells, c.seed, size=96) for c in todo]
@@ -140,7 +138,8 @@ def test_relative_rule_travels_over_brightness_and_absolute_does_not():
     assert chosen.rule.kind == "relative" and chosen.cost["absolute"] == absolute[1]
     score, _ = score_map(3)
     rule = chosen.rule
-    assert rule.threshold(10 * score) == pytest.approx(10 * rule.threshold(score), rel=1e-5)
+    brighter, as_it_is = (rule.of_peaks(local_maxima(x)[1]) for x in (10 * score, score))
+    assert brighter == pytest.approx(10 * as_it_is, rel=1e-5)
 
 
 def test_confidence_means_what_it_says():
@@ -154,7 +153,7 @@ def test_confidence_means_what_it_says():
         order = np.argsort(-x)
         return Peaks(np.exp(x[order]).astype(np.float32), hit[order], int(hit.sum()))
 
-    images, rule = [drawn(seed) for seed in range(5)], Rule("absolute", 1.0)
+    images, rule = [drawn(seed) for seed in range(5)], ThresholdRule("absolute", 1.0)
     fitted = fit_confidence(images, rule)
     # 20 000 draws: the standard errors of a and b are about 0.05.
     assert fitted == pytest.approx((a, b), abs=0.25)
@@ -166,5 +165,5 @@ def test_confidence_means_what_it_says():
 
 def test_confidence_of_peaks_that_do_not_mix_is_finite():
     score = np.float32([4, 3, 2, 1])
-    fitted = fit_confidence([Peaks(score, score > 2.5, 2)], Rule("absolute", 1.0))
+    fitted = fit_confidence([Peaks(score, score > 2.5, 2)], ThresholdRule("absolute", 1.0))
     assert np.isfinite(fitted).all() and fitted[0] > 0

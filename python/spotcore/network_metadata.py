@@ -13,9 +13,17 @@ from spotcore._arrays import as_choice, as_number, as_sigma_limits, as_vector
 from spotcore.safetensors_file import strict_json
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FORMAT_VERSION", "IMAGE_SCALINGS", "THRESHOLDS", "Metadata", "ThresholdRule"]
+__all__ = [
+    "FORMAT_VERSION",
+    "IMAGE_SCALINGS",
+    "THRESHOLDS",
+    "Metadata",
+    "ThresholdRule",
+    "confidence",
+    "typical_peak",
+]
 
 FORMAT_VERSION = 1
 IMAGE_SCALINGS = ("none", "max255")
@@ -44,6 +52,69 @@ class ThresholdRule:
         object.__setattr__(self, "kind", as_choice(self.kind, "threshold kind", THRESHOLDS))
         value = as_number(self.value, "threshold value", minimum=0.0, strict=True)
         object.__setattr__(self, "value", value)
+
+    def of_peaks(self, scores: NDArray[np.float32]) -> float:
+        """Return the threshold of an image.
+
+        Parameters
+        ----------
+        scores : ndarray, shape [n]
+            Scores of all local maxima of its score map.
+
+        Returns
+        -------
+        float
+            `value` where there are none.
+        """
+        if self.kind == "absolute" or len(scores) == 0:
+            return self.value
+        return self.value * typical_peak(scores)
+
+
+def typical_peak(scores: NDArray[np.float32]) -> float:
+    """Return the median of scores, each weighted by itself: what `ThresholdRule` refers to.
+
+    Parameters
+    ----------
+    scores : ndarray, shape [n]
+        Above 0.
+
+    Returns
+    -------
+    float
+        0 where there are none.
+    """
+    if len(scores) == 0:
+        return 0.0
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))[::-1]
+    mass = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(mass, mass[-1] / 2.0)])
+
+
+def confidence(
+    score: ArrayLike, threshold: float, calibration: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Return the probability that a peak is a cell, as `Metadata` defines it.
+
+    Parameters
+    ----------
+    score : array_like, shape [n]
+        Of the peaks.
+    threshold : float
+        The network's own one for their image.
+    calibration : tuple of two floats
+        ``(a, b)``.
+
+    Returns
+    -------
+    ndarray, shape [n]
+        In [0, 1].
+    """
+    a, b = calibration
+    smallest = np.finfo(np.float64).tiny
+    x = np.log(np.maximum(np.asarray(score, dtype=np.float64), smallest) / max(threshold, smallest))
+    result: NDArray[np.float64] = 0.5 * (1.0 + np.tanh(0.5 * (a * x + b)))  # never overflows
+    return result
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

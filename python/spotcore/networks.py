@@ -12,6 +12,7 @@ from spotcore import _core, parameters
 from spotcore._arrays import as_image, as_number, as_real, as_shaped_image
 from spotcore._backends import as_threads
 from spotcore.detections import Cells, local_maxima
+from spotcore.network_metadata import confidence
 from spotcore.parameters import ConvNetParameters, SpotNetParameters
 
 if TYPE_CHECKING:
@@ -96,9 +97,7 @@ class _Network(Generic[_Parameters]):
         OverflowError
             If the result leaves the range of float32.
         """
-        maps, _ = self._run(image, True, threads)
-        assert maps is not None
-        return maps
+        return self.maps_and_score(image, threads=threads)[0]
 
     def score(self, image: ArrayLike, *, threads: int | None = None) -> NDArray[np.float32]:
         """Score map: the weighted sum of the maps, which are never held in memory.
@@ -118,6 +117,30 @@ class _Network(Generic[_Parameters]):
             As of a call.
         """
         return self._run(image, False, threads)[1]
+
+    def maps_and_score(
+        self, image: ArrayLike, *, threads: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what a call and `score` return, in one pass.
+
+        Parameters
+        ----------
+        image, threads
+            As of a call.
+
+        Returns
+        -------
+        maps, score : ndarray
+            As of a call and of `score`.
+
+        Raises
+        ------
+        ValueError, TypeError, OverflowError
+            As of a call.
+        """
+        maps, score = self._run(image, True, threads)
+        assert maps is not None
+        return maps, score
 
     def detect(
         self,
@@ -157,25 +180,15 @@ class _Network(Generic[_Parameters]):
         if mask is not None:
             allowed = as_shaped_image(mask, "mask", score.shape)[yx[:, 0], yx[:, 1]] > 0
             yx, value = yx[allowed], value[allowed]
-        own = self._own_threshold(value)
+        metadata = self.parameters.metadata
+        own = metadata.threshold.of_peaks(value)
         limit = own if limit is None else limit
         keep = value >= limit
         yx, value = yx[keep], value[keep]
-        calibration = self.parameters.metadata.calibration
-        confidence = None
-        if calibration is not None:
-            slope, offset = calibration
-            above = np.log(value.astype(np.float64) / max(own, np.finfo(np.float64).tiny))
-            confidence = 0.5 * (1.0 + np.tanh(0.5 * (slope * above + offset)))  # never overflows
-        return Cells(yx[:, 0].copy(), yx[:, 1].copy(), value, None, None, limit, confidence)
-
-    def _own_threshold(self, peaks: NDArray[np.float32]) -> float:
-        """Threshold that the network's rule gives for the scores of local maxima, [n], falling."""
-        rule = self.parameters.metadata.threshold
-        if rule.kind == "absolute" or len(peaks) == 0:
-            return float(rule.value)
-        weight = np.cumsum(peaks, dtype=np.float64)
-        return float(rule.value * peaks[np.searchsorted(weight, weight[-1] / 2.0)])
+        sure = None
+        if metadata.calibration is not None:
+            sure = confidence(value, own, metadata.calibration)
+        return Cells(yx[:, 0].copy(), yx[:, 1].copy(), value, None, None, limit, sure)
 
     def _run(
         self, image: ArrayLike, with_maps: bool, threads: int | None

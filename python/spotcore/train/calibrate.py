@@ -19,6 +19,7 @@ import numpy as np
 
 from spotcore.detections import local_maxima
 from spotcore.metrics import take_closest
+from spotcore.network_metadata import ThresholdRule, confidence, typical_peak
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,35 +27,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Calibration",
     "Peaks",
-    "Rule",
     "calibrate",
-    "confidence",
     "fit_confidence",
     "fit_rule",
     "labelled_peaks",
     "reliability",
-    "typical_peak",
 ]
 
 _LOWEST = 0.25
 """Peaks below this share of the threshold take no part in the fit of the confidence: they are many,
 none is reported, and they would decide it."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How the default threshold follows from the peaks of an image."""
-
-    kind: Literal["absolute", "relative"]
-    value: float
-
-    def of_peaks(self, scores: NDArray[np.float32]) -> float:
-        """Return the threshold of an image with peaks of these scores [n]."""
-        return self.value * (typical_peak(scores) if self.kind == "relative" else 1.0)
-
-    def threshold(self, score: ArrayLike) -> float:
-        """Return the threshold of an image with this score map [H, W]."""
-        return self.of_peaks(local_maxima(score)[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +61,6 @@ class Peaks:
         return float(np.max(2.0 * hits / np.maximum(total, 1))) if total[-1] else 1.0
 
 
-def typical_peak(scores: NDArray[np.float32]) -> float:
-    """Median of scores [n] > 0, each weighted by itself; 0 where there are none."""
-    if len(scores) == 0:
-        return 0.0
-    ordered = np.sort(np.asarray(scores, dtype=np.float64))[::-1]
-    mass = np.cumsum(ordered)
-    return float(ordered[np.searchsorted(mass, mass[-1] / 2.0)])
-
-
 def labelled_peaks(score: ArrayLike, cells: ArrayLike, radius: float = 3.0) -> Peaks:
     """Find the peaks of a score map [H, W], and which of them match cells [n, 2]."""
     peaks, value = local_maxima(score)
@@ -96,7 +69,9 @@ def labelled_peaks(score: ArrayLike, cells: ArrayLike, radius: float = 3.0) -> P
     return Peaks(value, taken >= 0, len(truth))
 
 
-def fit_rule(kind: Literal["absolute", "relative"], images: Sequence[Peaks]) -> tuple[Rule, float]:
+def fit_rule(
+    kind: Literal["absolute", "relative"], images: Sequence[Peaks]
+) -> tuple[ThresholdRule, float]:
     """Fit the number of a rule; return the rule and by how much its mean F1 is below the best."""
     units = np.array([typical_peak(p.score) if kind == "relative" else 1.0 for p in images])
     strongest = max(float(p.score[0]) / u for p, u in zip(images, units, strict=True) if u > 0)
@@ -108,12 +83,12 @@ def fit_rule(kind: Literal["absolute", "relative"], images: Sequence[Peaks]) -> 
     # The middle of all that are as good to 1e-5, so that the choice does not sit at an edge.
     good = np.flatnonzero(means >= means.max() - 1e-5)
     best = float(np.exp(np.log(values[good]).mean()))
-    rule = Rule(kind, best)
+    rule = ThresholdRule(kind, best)
     mean = np.mean([p.f1(rule.of_peaks(p.score)) for p in images])
     return rule, float(np.mean([p.best_f1() for p in images]) - mean)
 
 
-def fit_confidence(images: Sequence[Peaks], rule: Rule) -> tuple[float, float]:
+def fit_confidence(images: Sequence[Peaks], rule: ThresholdRule) -> tuple[float, float]:
     """Fit slope and offset (a, b) of the confidence by Newton's method."""
     x, y = _relative_scores(images, rule)
     near = x >= np.log(_LOWEST)
@@ -132,18 +107,8 @@ def fit_confidence(images: Sequence[Peaks], rule: Rule) -> tuple[float, float]:
     return float(weights[0]), float(weights[1])
 
 
-def confidence(
-    score: ArrayLike, threshold: float, calibration: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Return the probability that a peak of this score is a cell."""
-    a, b = calibration
-    x = np.log(np.maximum(np.asarray(score, dtype=np.float64), 1e-300) / threshold)
-    result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(a * x + b, -700.0, 700.0)))
-    return result
-
-
 def reliability(
-    images: Sequence[Peaks], rule: Rule, calibration: tuple[float, float], n_bins: int = 10
+    images: Sequence[Peaks], rule: ThresholdRule, calibration: tuple[float, float], n_bins: int = 10
 ) -> list[dict[str, float]]:
     """Compare confidence and share of cells among the detections of images, bin by bin."""
     x, y = _relative_scores(images, rule)
@@ -167,7 +132,7 @@ def reliability(
 class Calibration:
     """The better of the two rules, its confidence, and what both rules cost."""
 
-    rule: Rule
+    rule: ThresholdRule
     confidence: tuple[float, float]
     cost: dict[str, float]
 
@@ -182,7 +147,7 @@ def calibrate(images: Sequence[Peaks]) -> Calibration:
 
 
 def _relative_scores(
-    images: Sequence[Peaks], rule: Rule
+    images: Sequence[Peaks], rule: ThresholdRule
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logarithms of all scores over their image's threshold, and 1 for cells, 0 for others."""
     logs, hits = [], []

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spotcore.detections import local_maxima
 from spotcore.metrics import best_f1, f1_at
+from spotcore.network_metadata import ThresholdRule
 from spotcore.simulate import simulate
-from spotcore.train.calibrate import Rule
 from spotcore.train.truth import Truth, squared_error
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ class Network:
         Identifies the parameters in the files: another network has to have another label.
     maps : callable
         Image to maps and score map.
-    rule : Rule, optional
+    rule : ThresholdRule, optional
         Its default threshold.
     """
 
     label: str
     maps: Maps
-    rule: Rule | None = None
+    rule: ThresholdRule | None = None
 
 
 def cases(n_images: int = 50, densities: Sequence[int] = DENSITIES, **settings: Any) -> list[Case]:
@@ -156,7 +157,7 @@ def _figures(network: Network, truth: Truth, radius: float) -> dict[str, float]:
         "mse_zero": squared_error(np.zeros_like(maps), truth),
     }
     if network.rule is not None:
-        threshold = network.rule.threshold(score)
+        threshold = network.rule.of_peaks(local_maxima(score)[1])
         figures["threshold_default"] = threshold
         figures["f1_default"] = f1_at(score, truth.cells, threshold, radius).f1
     return figures

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from spotcore.output import atomic_file
+
 __all__ = ["save"]
 
 
 def save(state: Any, path: Path) -> None:
-    """Write a file of PyTorch beside its path, then rename it."""
+    """Write a file of PyTorch, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
+    with atomic_file(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

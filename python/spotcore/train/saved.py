@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from spotcore import networks
+from spotcore.network_metadata import ThresholdRule
 from spotcore.parameters import SpotNetParameters
-from spotcore.train.calibrate import Rule
 from spotcore.train.evaluate import Network
 from spotcore.train.inference import maps_of
 from spotcore.train.model import FULL_SCALE, ConvNet, SpotNet
@@ -79,7 +79,7 @@ def load_network(source: str | Path, device: str = "cpu") -> Network:
         return maps_of(module, image * image.dtype.type(scale), device)
 
     name = f"{content['metadata']['name']}-{digest}"
-    return Network(name, maps, Rule(rule["kind"], float(rule["value"])))
+    return Network(name, maps, ThresholdRule(**rule))
 
 
 def _of_parameters(source: str | Path) -> Network:
@@ -95,10 +95,5 @@ def _of_parameters(source: str | Path) -> Network:
     for array in tensors:
         digest.update(array.tobytes())
 
-    def maps(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        return found(image), found.score(image)
-
-    rule = parameters.metadata.threshold
     name = f"{parameters.metadata.name}-{digest.hexdigest()[:8]}"
-    kind: Any = rule.kind
-    return Network(name, maps, Rule(kind, float(rule.value)))
+    return Network(name, found.maps_and_score, parameters.metadata.threshold)
