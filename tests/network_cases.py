@@ -47,6 +47,20 @@ def spotnet(n_layers=2, k=3, side=3, tied=True, **changes):
     return SpotNetParameters(**(values | changes))
 
 
+def smoother(metadata):
+    """A network that only smooths: its score map has maxima where the image has spots."""
+    kernel = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)[None, None] / 16
+    return SpotNetParameters(
+        analysis=np.stack([kernel[0], 0 * kernel[0]]),
+        synthesis=0 * kernel,
+        bias=np.zeros(2, np.float32),
+        alpha=np.zeros(1, np.float32),
+        nonlinearity="nonneg",
+        score_weights=np.ones(1, np.float32),
+        metadata=metadata,
+    )
+
+
 def layer(n_out, n_in, side=3, bias=None):
     bias = RNG.normal(size=n_out) if bias is None else bias
     return ConvLayer(RNG.normal(size=(n_out, n_in, side, side)), bias)

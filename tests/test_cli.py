@@ -15,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 import spotcore as sc
+from network_cases import smoother
 from spotcore import cli, commands, pipeline
 from spotcore.demo import plate_like
 from spotcore.io import read_image
 from spotcore.output import read_columns, write_csv, write_png
-from spotcore.parameters import Metadata, SpotNetParameters, ThresholdRule
+from spotcore.parameters import Metadata, ThresholdRule
 from spotcore.simulate import PRESETS
 
 SPOTCORE = [sys.executable, "-c", "from spotcore.cli import main; main()"]
@@ -278,7 +279,17 @@ def test_detect_with_a_network(tmp_path, well, monkeypatch):
 
     def load(name):
         asked.append(name)
-        return smoother()
+        return sc.SpotNet(
+            smoother(
+                Metadata(
+                    name="smoother",
+                    sigma_limits=np.array([1.0, 2.0]),
+                    threshold=ThresholdRule("relative", 0.5),
+                    calibration=(1.0, 0.0),
+                    source="here",
+                )
+            )
+        )
 
     monkeypatch.setattr(pipeline, "load_network", load)
     out = tmp_path / "out"
@@ -302,25 +313,3 @@ def test_a_network_that_is_not_there_is_said_once_per_image(tmp_path, well):
     result = run("detect", well, "-o", tmp_path / "out", "--method", "spotnet", "--network", "none")
     assert result.exit_code == 1
     assert "name_or_path" in result.output and "'none'" in result.output
-
-
-def smoother():
-    """A network that only smooths."""
-    kernel = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)[None, None] / 16
-    return sc.SpotNet(
-        SpotNetParameters(
-            analysis=np.stack([kernel[0], 0 * kernel[0]]),
-            synthesis=0 * kernel,
-            bias=np.zeros(2, np.float32),
-            alpha=np.zeros(1, np.float32),
-            nonlinearity="nonneg",
-            score_weights=np.ones(1, np.float32),
-            metadata=Metadata(
-                name="smoother",
-                sigma_limits=np.array([1.0, 2.0]),
-                threshold=ThresholdRule("relative", 0.5),
-                calibration=(1.0, 0.0),
-                source="here",
-            ),
-        )
-    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import oracles
 import spotcore as sc
 from cases import single
+from network_cases import smoother
 from single_precision import convnet_bound, gamma_n, spotnet_bound
 from spotcore import _core, networks, reference
 from spotcore import parameters as files
@@ -232,19 +233,7 @@ def spotnet(**changes: Any) -> sc.SpotNet:
 
 
 def blobs() -> sc.SpotNet:
-    """A network that only smooths: its score map has maxima where the image has spots."""
-    kernel = f32(np.outer([1, 2, 1], [1, 2, 1]))[None, None] / 16
-    return sc.SpotNet(
-        SpotNetParameters(
-            analysis=np.stack([kernel[0], 0 * kernel[0]]),
-            synthesis=0 * kernel,
-            bias=np.zeros(2, np.float32),
-            alpha=np.zeros(1, np.float32),
-            nonlinearity="nonneg",
-            score_weights=np.ones(1, np.float32),
-            metadata=metadata(1, calibration=(2.0, 0.5)),
-        )
-    )
+    return sc.SpotNet(smoother(metadata(1, calibration=(2.0, 0.5))))
 
 
 def convnet() -> sc.ConvNet:
