@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore.parameters import SpotNetParameters
+from spotcore.networks.parameters import SpotNetParameters
 
 Peer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 

@@ -7,7 +7,7 @@ import pytest
 
 import peers_networks
 import spotcore as sc
-from spotcore.parameters import Metadata, SpotNetParameters, ThresholdRule
+from spotcore.networks.parameters import Metadata, SpotNetParameters, ThresholdRule
 
 LAYERS, BINS, SIDE = 3, 30, 5
 # Multiply-adds of every tap at every pixel, those outside the image too, as the papers count.

@@ -1,10 +1,10 @@
-"""Parameters of small networks for the tests of `spotcore.parameters` and of its files."""
+"""Parameters of small networks for the tests of `spotcore.networks.parameters` and of its files."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from spotcore.parameters import (
+from spotcore.networks.parameters import (
     ConvLayer,
     ConvNetParameters,
     Metadata,

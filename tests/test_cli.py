@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 import spotcore as sc
 from network_cases import smoother
 from spotcore import cli, commands, pipeline
+from spotcore.commands.simulate import SimulationPreset
 from spotcore.demo import plate_like
 from spotcore.io import read_image
+from spotcore.networks.parameters import Metadata, ThresholdRule
 from spotcore.output import read_columns, write_csv, write_png
-from spotcore.parameters import Metadata, ThresholdRule
 from spotcore.simulate import PRESETS
 
 SPOTCORE = [sys.executable, "-c", "from spotcore.cli import main; main()"]
@@ -54,7 +55,7 @@ def test_detect_writes_table_picture_and_record(tmp_path, well):
     record = json.loads((out / "well.run.json").read_text())
     assert record["spotcore"] == sc.__version__
     assert record["sha256"] == hashlib.sha256(well.read_bytes()).hexdigest()
-    assert record["options"]["pixel_size"] == 6.5 and record["options"]["preset"] == "auto"
+    assert record["settings"]["pixel_size"] == 6.5 and record["options"]["preset"] == "auto"
     assert record["well"]["preset"] == "well" and record["well"]["polarity"] == "dark"
     assert abs(record["well"]["circle"]["y"] - 63.5) < 2
     solve = record["solve"]
@@ -139,8 +140,8 @@ def test_an_unwritable_folder_is_named_before_any_work(tmp_path, well, command, 
     def never(*_, **__):
         raise AssertionError("work was done")
 
-    for name in ("detect_file", "plate_like"):
-        monkeypatch.setattr(commands, name, never)
+    for name in ("detect.detect_file", "simulate.detect_file", "simulate.plate_like"):
+        monkeypatch.setattr(f"spotcore.commands.{name}", never)
     monkeypatch.setattr(sc, "simulate", never)
     blocked = tmp_path / "file"
     blocked.write_bytes(b"")
@@ -203,7 +204,7 @@ def test_simulate_then_detect_then_score(tmp_path):
 
 
 def test_simulation_presets_are_those_of_the_library():
-    assert {preset.value for preset in commands.SimulationPreset} == set(PRESETS)
+    assert {preset.value for preset in SimulationPreset} == set(PRESETS)
 
 
 def test_score_refuses_bad_tables(tmp_path):
@@ -300,7 +301,7 @@ def test_detect_with_a_network(tmp_path, well, monkeypatch):
     assert files(out) == ["well.cells.csv", "well.overlay.png", "well.run.json"]
     record = json.loads((out / "well.run.json").read_text())
     assert record["solve"] == {"method": "spotnet", "network": "smoother", "source": "here"}
-    assert record["options"]["method"] == "spotnet"
+    assert record["settings"]["method"] == "spotnet"
     assert record["count"] > 0
     found = read_columns(out / "well.cells.csv", ("y", "x", "score", "confidence"))
     assert len(found["y"]) == record["count"]

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 import bundle_writer as bw
 from spotcore import commands
-from spotcore import parameters as P
+from spotcore.commands.convert import ImageScaling, Nonlinearity, ThresholdKind
 from spotcore.convert import PUBLISHED_THRESHOLD, convert
-from spotcore.convert_command import ImageScaling, Nonlinearity, ThresholdKind
-from spotcore.network_metadata import IMAGE_SCALINGS, THRESHOLDS
 from spotcore.networks import SpotNet
-from spotcore.parameters import NONLINEARITIES, ParameterError, ThresholdRule
+from spotcore.networks import parameters as P
+from spotcore.networks.metadata import IMAGE_SCALINGS, THRESHOLDS
+from spotcore.networks.parameters import NONLINEARITIES, ParameterError, ThresholdRule
 from spotcore.simulate import simulate
 
 RNG = np.random.default_rng(41)

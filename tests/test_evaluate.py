@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spotcore import best_f1, f1_at, local_maxima, match
-from spotcore.network_metadata import ThresholdRule, confidence, typical_peak
+from spotcore.networks.metadata import ThresholdRule, confidence, typical_peak
 from spotcore.train import evaluate as module
 from spotcore.train.calibrate import (
     Peaks,

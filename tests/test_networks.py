@@ -17,8 +17,8 @@ from cases import single
 from network_cases import smoother
 from single_precision import convnet_bound, gamma_n, spotnet_bound
 from spotcore import _core, networks, reference
-from spotcore import parameters as files
-from spotcore.parameters import (
+from spotcore.networks import parameters as files
+from spotcore.networks.parameters import (
     NONLINEARITIES,
     ConvLayer,
     ConvNetParameters,
@@ -298,7 +298,7 @@ def test_an_absolute_threshold_and_no_calibration() -> None:
 
 
 def test_files_and_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Which file is read; what is in it is the business of `spotcore.parameters`."""
+    """Which file is read; what is in it is the business of `spotcore.networks.parameters`."""
     of = {"s": spotnet().parameters, "c": convnet().parameters}
     asked: list[Any] = []
 
@@ -307,7 +307,7 @@ def test_files_and_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None
         return of[path.stem]
 
     monkeypatch.setattr(files, "read", read)
-    monkeypatch.setattr(networks, "_WEIGHTS", tmp_path)
+    monkeypatch.setattr("spotcore.networks.inference._WEIGHTS", tmp_path)
     (tmp_path / "s.safetensors").touch()
     assert sc.SpotNet.load("s").parameters is of["s"]
     assert asked[-1] == tmp_path / "s.safetensors"

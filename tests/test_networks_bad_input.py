@@ -10,7 +10,7 @@ import pytest
 
 import spotcore as sc
 from spotcore import _core
-from spotcore.parameters import (
+from spotcore.networks.parameters import (
     ConvLayer,
     ConvNetParameters,
     Metadata,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from network_cases import NETWORKS, arrays, assert_same
-from spotcore import parameters as P
-from spotcore.parameters import ParameterError
+from spotcore.networks import parameters as P
+from spotcore.networks.parameters import ParameterError
 
 
 def pack(header, data=b"", length=None):

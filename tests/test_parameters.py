@@ -13,9 +13,9 @@ import pytest
 import safetensors.numpy
 
 from network_cases import NETWORKS, assert_same, layer, metadata, spotnet
-from spotcore import parameters as P
+from spotcore.networks import parameters as P
+from spotcore.networks.parameters import ConvNetParameters, ThresholdRule
 from spotcore.output import OutputError
-from spotcore.parameters import ConvNetParameters, ThresholdRule
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -134,7 +134,7 @@ def test_writing_fails_whole(tmp_path):
 def test_reading_needs_numpy_alone(tmp_path):
     P.write(tmp_path / "net.safetensors", NETWORKS["tied"])
     code = (
-        "import sys; from spotcore import parameters; parameters.read(sys.argv[1]);"
+        "import sys; from spotcore.networks import parameters; parameters.read(sys.argv[1]);"
         "heavy = {'torch', 'scipy', 'safetensors', 'numba', 'typer'} & set(sys.modules);"
         "sys.exit(', '.join(heavy) or 0)"
     )

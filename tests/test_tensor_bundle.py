@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import bundle_writer as bw
-from spotcore.crc32c import crc32c, masked_crc32c
-from spotcore.safetensors_file import ParameterError
-from spotcore.tensor_bundle import find_prefix, is_training_state, read_bundle
+from spotcore.convert.crc32c import crc32c, masked_crc32c
+from spotcore.convert.tensor_bundle import find_prefix, is_training_state, read_bundle
+from spotcore.networks.safetensors_file import ParameterError
 
 RNG = np.random.default_rng(7)
 VARIABLES = {

@@ -9,8 +9,8 @@ torch = pytest.importorskip(
     "torch", reason="PyTorch is not installed (extra 'train'); these tests need its networks"
 )
 
-from spotcore import parameters  # noqa: E402
 from spotcore.convert import convert  # noqa: E402
+from spotcore.networks import parameters  # noqa: E402
 from spotcore.train.export import write_network  # noqa: E402
 from spotcore.train.inference import maps_of  # noqa: E402
 from spotcore.train.model import NONLINEARITIES, ConvNet, SpotNet, build  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 
 import spotcore as sc
 
-WEIGHTS = sorted((Path(sc.__file__).parent / "weights").glob("*.safetensors"))
+WEIGHTS = sorted((Path(sc.__file__).parent / "networks" / "weights").glob("*.safetensors"))
 
 
 def test_the_default_comes_with_the_package():

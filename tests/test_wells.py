@@ -8,14 +8,15 @@ from scipy import ndimage
 from scipy.stats import spearmanr
 
 import spotcore as sc
-from spotcore.circle import find_well
 from spotcore.demo import plate_like
 from spotcore.detections import Cells
 from spotcore.io import read_image
-from spotcore.membrane import background, find_polarity, noise_sigma
 from spotcore.pipeline import SETTINGS, output_names
-from spotcore.spots import climb, curvature_noise, one_mark_per_spot, principal_curvatures
-from spotcore.wells import PAPER_LAM, PAPER_SIGMA_LIMITS, find_cells, prepare_well
+from spotcore.wells import find_cells, prepare_well
+from spotcore.wells.circle import find_well
+from spotcore.wells.membrane import background, find_polarity, noise_sigma
+from spotcore.wells.prepare import PAPER_LAM, PAPER_SIGMA_LIMITS
+from spotcore.wells.spots import climb, curvature_noise, one_mark_per_spot, principal_curvatures
 
 
 def solved(image, **options):

@@ -8,9 +8,9 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from spotcore.networks import load_network
 from spotcore.observation import ObservationModel
 from spotcore.output import write_csv, write_json, write_png
 from spotcore.overlay import draw_overlay
+from spotcore.settings import Settings
 from spotcore.solvers import Result, solve
 from spotcore.wells import Well, find_cells, prepare_well
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS",
-    "Options",
     "Setting",
     "cell_table",
     "detect_file",
@@ -54,23 +54,6 @@ SETTINGS = {
     "well": Setting("fista", 200, 2e-3, 1),
     "paper": Setting("auto", 300, 5e-4, None),
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user can choose; None stands for the preset's own value."""
-
-    preset: Literal["auto", "paper", "well"] = "auto"
-    polarity: Literal["auto", "dark", "bright"] = "auto"
-    channel: str | None = None
-    pixel_size: float | None = None
-    lam: float | None = None
-    threshold: float | None = None
-    max_iter: int | None = None
-    tol: float | None = None
-    threads: int | None = None
-    method: Literal["solve", "spotnet"] = "solve"
-    network: str = "spotnet"  # name of shipped weights, or a path
 
 
 def output_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -104,7 +87,7 @@ def detect_file(
     path: Path,
     folder: Path,
     name: str,
-    options: Options,
+    settings: Settings,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Find the cells of one image file and write NAME.cells.csv, .overlay.png and .run.json.
@@ -117,7 +100,7 @@ def detect_file(
         Existing folder to write to.
     name : str
         NAME of the outputs.
-    options : Options
+    settings : Settings
         Choices of the user.
     progress : callable, optional
         Called with iteration and iteration limit as the solver goes.
@@ -139,18 +122,18 @@ def detect_file(
     seconds: dict[str, float] = {}
     started = datetime.datetime.now(datetime.UTC)
     with _timed(seconds, "read"):
-        picture = read_image(path, options.channel)
+        picture = read_image(path, settings.channel)
     with _timed(seconds, "prepare"):
         well = prepare_well(
             picture.pixels,
-            preset=options.preset,
-            polarity=options.polarity,
-            lam=options.lam,
+            preset=settings.preset,
+            polarity=settings.polarity,
+            lam=settings.lam,
             full_scale=picture.full_scale,
         )
-    find = _by_network if options.method == "spotnet" else _by_solver
-    cells, how = find(well, options, progress, seconds)
-    pixel_size = picture.pixel_size if options.pixel_size is None else options.pixel_size
+    find = _by_network if settings.method == "spotnet" else _by_solver
+    cells, how = find(well, settings, progress, seconds)
+    pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
     with _timed(seconds, "write"):
         write_csv(folder / f"{name}.cells.csv", cell_table(cells, pixel_size))
         caption = f"{path.name}   {len(cells)} cells   ({well.preset}, {well.polarity} spots)"
@@ -161,7 +144,7 @@ def detect_file(
         "sha256": picture.sha256,
         "started": started.isoformat(timespec="seconds"),
         "count": len(cells),
-        "options": asdict(options),
+        "settings": asdict(settings),
         "image": {
             "height": picture.pixels.shape[0],
             "width": picture.pixels.shape[1],
@@ -186,16 +169,16 @@ def detect_file(
 
 def _by_solver(
     well: Well,
-    options: Options,
+    settings: Settings,
     progress: Callable[[int, int], None] | None,
     seconds: dict[str, float],
 ) -> tuple[Cells, dict[str, Any]]:
     """Find cells by inverse diffusion; how it went is for the record."""
     setting = SETTINGS[well.preset]
-    if options.max_iter is not None:
-        setting = setting._replace(max_iter=options.max_iter)
-    if options.tol is not None:
-        setting = setting._replace(tol=options.tol)
+    if settings.max_iter is not None:
+        setting = setting._replace(max_iter=settings.max_iter)
+    if settings.tol is not None:
+        setting = setting._replace(tol=settings.tol)
     with _timed(seconds, "solve"):
         result = solve(
             well.signal,
@@ -206,29 +189,29 @@ def _by_solver(
             mask=well.mask,
             max_iter=setting.max_iter,
             tol=setting.tol,
-            threads=options.threads,
+            threads=settings.threads,
             callback=None
             if progress is None
             else lambda now: progress(now.iteration, setting.max_iter),
         )
     with _timed(seconds, "detect"):
-        cells = find_cells(well, result, options.threshold)
+        cells = find_cells(well, result, settings.threshold)
     return cells, _solve_record(result, setting)
 
 
 def _by_network(
     well: Well,
-    options: Options,
+    settings: Settings,
     _: Callable[[int, int], None] | None,
     seconds: dict[str, float],
 ) -> tuple[Cells, dict[str, Any]]:
     """Find cells by a learned network, which has no iterations to report."""
     with _timed(seconds, "load"):
-        network = load_network(options.network)
+        network = load_network(settings.network)
     with _timed(seconds, "detect"):
         # What the solver would give no weight is not seen; the background is at 0.
         signal = np.where(well.w > 0, well.signal, np.float32(0))
-        cells = network.detect(signal, options.threshold, mask=well.mask, threads=options.threads)
+        cells = network.detect(signal, settings.threshold, mask=well.mask, threads=settings.threads)
     parameters = network.parameters
     return cells, {
         "method": type(network).__name__.lower(),

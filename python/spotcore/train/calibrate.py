@@ -19,7 +19,7 @@ import numpy as np
 
 from spotcore.detections import local_maxima
 from spotcore.metrics import take_closest
-from spotcore.network_metadata import ThresholdRule, confidence, typical_peak
+from spotcore.networks.metadata import ThresholdRule, confidence, typical_peak
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -18,7 +18,7 @@ import numpy as np
 
 from spotcore.detections import local_maxima
 from spotcore.metrics import best_f1, f1_at
-from spotcore.network_metadata import ThresholdRule
+from spotcore.networks.metadata import ThresholdRule
 from spotcore.simulate import simulate
 from spotcore.train.truth import Truth, squared_error
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from spotcore import networks
-from spotcore.network_metadata import ThresholdRule
-from spotcore.parameters import SpotNetParameters
+from spotcore.networks.metadata import ThresholdRule
+from spotcore.networks.parameters import SpotNetParameters
 from spotcore.train.evaluate import Network
 from spotcore.train.inference import maps_of
 from spotcore.train.model import FULL_SCALE, ConvNet, SpotNet

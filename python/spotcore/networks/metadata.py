@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotcore._arrays import as_choice, as_number, as_sigma_limits, as_vector
-from spotcore.safetensors_file import strict_json
+from spotcore.networks.safetensors_file import strict_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

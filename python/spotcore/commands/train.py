@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from spotcore.commands.options import OutputFolder, fail
 
 if TYPE_CHECKING:
     from spotcore.train.trainer import Trainer
@@ -38,16 +39,8 @@ class Publication(StrEnum):
     isbi2019 = "isbi2019"
 
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
-
-
-def _fail(message: object) -> typer.Exit:
-    typer.echo(f"spotcore: {message}", err=True)
-    return typer.Exit(1)
-
-
 def train(
-    output: Output,
+    output: OutputFolder,
     recipe: Annotated[
         RecipeName,
         typer.Option(
@@ -79,7 +72,7 @@ def train(
         from spotcore.train.recipes import RECIPES
         from spotcore.train.trainer import Trainer
     except ModuleNotFoundError as error:
-        raise _fail(f"train needs {error.name}: pip install 'spotcore[train]'") from None
+        raise fail(f"train needs {error.name}: pip install 'spotcore[train]'") from None
     from tqdm import tqdm
 
     given: dict[str, Any] = {"steps": steps, "batch": batch, "crop": crop}
@@ -89,13 +82,13 @@ def train(
         trainer = Trainer(chosen, output, device, workers)
         there = (output / "checkpoint.pt").exists()
         if there and not resume:
-            raise _fail(f"{output}: holds a checkpoint; add --resume, or take another folder")
+            raise fail(f"{output}: holds a checkpoint; add --resume, or take another folder")
         if there:
             trainer.resume()
         with tqdm(total=chosen.steps, initial=trainer.step, unit="step", file=sys.stderr) as bar:
             trainer.run(checkpoint_every=checkpoint_every, progress=_shown_on(bar))
     except (ValueError, RuntimeError, OSError) as error:
-        raise _fail(error) from None
+        raise fail(error) from None
     if trainer.history:
         figures.history(trainer.history, output / "history.png")
     typer.echo(output / "network.pt")
@@ -115,7 +108,7 @@ def _shown_on(bar: Any) -> Callable[[Trainer], None]:
 
 def reproduce(
     publication: Annotated[Publication, typer.Argument(help="Whose evaluation.")],
-    output: Output,
+    output: OutputFolder,
     networks: Annotated[
         list[str],
         typer.Option(
@@ -139,7 +132,7 @@ def reproduce(
         from spotcore.train.evaluate import cases, evaluate, summary
         from spotcore.train.saved import load_network
     except ModuleNotFoundError as error:
-        raise _fail(f"reproduce needs {error.name}: pip install 'spotcore[train]'") from None
+        raise fail(f"reproduce needs {error.name}: pip install 'spotcore[train]'") from None
     from tqdm import tqdm
 
     try:
@@ -148,7 +141,7 @@ def reproduce(
         lines = evaluate(loaded, todo, output / "images.csv", output / "simulated", radius)
         rows = list(tqdm(lines, total=len(todo) * len(loaded), unit="image", file=sys.stderr))
     except (ValueError, OSError) as error:
-        raise _fail(error) from None
+        raise fail(error) from None
     for quantity in ("f1", "mse"):
         figures.boxes(rows, quantity, output / f"{quantity}.png")
     columns = ("network", "n_cells", "images", "f1_mean", "f1_median", "f1_default_mean",

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 
-from spotcore import _core, parameters
+from spotcore import _core
 from spotcore._arrays import as_image, as_number, as_real, as_shaped_image
 from spotcore._backends import as_threads
 from spotcore.detections import Cells, local_maxima
-from spotcore.network_metadata import confidence
-from spotcore.parameters import ConvNetParameters, SpotNetParameters
+from spotcore.networks import parameters
+from spotcore.networks.metadata import confidence
+from spotcore.networks.parameters import ConvNetParameters, SpotNetParameters
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

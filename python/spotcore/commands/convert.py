@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from spotcore.commands.options import fail
+
 __all__ = ["convert"]
 
 
 class Nonlinearity(StrEnum):
-    """Of a SpotNet: the names in `spotcore.parameters.NONLINEARITIES`."""
+    """Of a SpotNet: the names in `spotcore.networks.parameters.NONLINEARITIES`."""
 
     soft = "soft"
     nonneg = "nonneg"
@@ -21,14 +23,14 @@ class Nonlinearity(StrEnum):
 
 
 class ThresholdKind(StrEnum):
-    """What the default threshold is relative to: the names in `spotcore.network_metadata`."""
+    """What the default threshold is relative to: the names in `spotcore.networks.metadata`."""
 
     absolute = "absolute"
     relative = "relative"
 
 
 class ImageScaling(StrEnum):
-    """What is done to an image first: the names in `spotcore.network_metadata`."""
+    """What is done to an image first: the names in `spotcore.networks.metadata`."""
 
     none = "none"
     max255 = "max255"
@@ -73,8 +75,8 @@ def convert(
     origin: Annotated[str | None, typer.Option(help="Where the weights are from.")] = None,
 ) -> None:
     """Write a network of another program as parameters of spotcore."""
-    from spotcore import parameters
     from spotcore.convert import convert as read_source
+    from spotcore.networks import parameters
     from spotcore.output import OutputError
 
     if output.suffix != ".safetensors":
@@ -97,8 +99,7 @@ def convert(
         )
         parameters.write(output, network)
     except (ValueError, OutputError, ImportError) as error:
-        typer.echo(f"spotcore: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise fail(error) from None
     kind = "SpotNet" if isinstance(network, parameters.SpotNetParameters) else "ConvNet"
     side = network.kernel_size
     typer.echo(

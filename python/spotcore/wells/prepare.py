@@ -2,9 +2,9 @@
 
 A real well differs from the papers' simulation in five ways, and each has its step here: the spots
 may be dark (`find_polarity`; then the optical density is what adds up), only a disc of the image
-is membrane (`spotcore.circle`), the membrane is shaded (`background`), its noise has to be measured
+is membrane (`wells.circle`), the membrane is shaded (`background`), its noise has to be measured
 (`noise_sigma`) and sets ``lam``, and the model explains dust and saturation as rows of cells
-(`spotcore.spots`).
+(`wells.spots`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
-from spotcore.circle import Circle, find_well
 from spotcore.detections import Cells, detect
 from spotcore.kernels import gaussian_kernels
-from spotcore.membrane import Polarity, background, find_polarity, noise_sigma
-from spotcore.spots import curvature_noise, one_mark_per_spot
+from spotcore.wells.circle import Circle, find_well
+from spotcore.wells.membrane import Polarity, background, find_polarity, noise_sigma
+from spotcore.wells.spots import curvature_noise, one_mark_per_spot
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -172,7 +172,7 @@ def find_cells(well: Well, result: Result, threshold: float | None = None) -> Ce
 
     With the preset "paper" these are the maxima of the score map above `spotcore.detect`'s default
     threshold. With the preset "well", whose ``lam`` has silenced the noise already, they are all
-    maxima, looked at again in the picture by `spotcore.spots.one_mark_per_spot`.
+    maxima, looked at again in the picture by `spotcore.wells.spots.one_mark_per_spot`.
 
     Parameters
     ----------

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotcore._arrays import as_choice, as_real, as_vector
-from spotcore.network_metadata import IMAGE_SCALINGS, Metadata, ThresholdRule, require_names
-from spotcore.safetensors_file import (
+from spotcore.networks.metadata import IMAGE_SCALINGS, Metadata, ThresholdRule, require_names
+from spotcore.networks.safetensors_file import (
     MAX_BYTES,
     ParameterError,
     read_tensors,

@@ -24,8 +24,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore.crc32c import masked_crc32c
-from spotcore.safetensors_file import MAX_BYTES, ParameterError, file_size, refused, require_finite
+from spotcore.convert.crc32c import masked_crc32c
+from spotcore.networks.safetensors_file import (
+    MAX_BYTES,
+    ParameterError,
+    file_size,
+    refused,
+    require_finite,
+)
 
 __all__ = ["find_prefix", "is_training_state", "read_bundle"]
 

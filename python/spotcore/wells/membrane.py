@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore.spots import principal_curvatures
+from spotcore.wells.spots import principal_curvatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotcore._arrays import as_choice
+from spotcore.convert.tensor_bundle import find_prefix, read_bundle
 from spotcore.diffusion import sigma_grid
-from spotcore.network_metadata import FORMAT_VERSION, require_names
-from spotcore.parameters import (
+from spotcore.networks.metadata import FORMAT_VERSION, require_names
+from spotcore.networks.parameters import (
     NONLINEARITIES,
     ConvLayer,
     ConvNetParameters,
@@ -29,9 +30,8 @@ from spotcore.parameters import (
     ThresholdRule,
     from_tensors,
 )
-from spotcore.safetensors_file import MAX_BYTES, file_size, refused
+from spotcore.networks.safetensors_file import MAX_BYTES, file_size, refused
 from spotcore.simulate import ISBI2019
-from spotcore.tensor_bundle import find_prefix, read_bundle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

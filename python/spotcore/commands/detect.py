@@ -1,0 +1,157 @@
+"""The command ``spotcore detect``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spotcore.commands.options import (
+    AsJson,
+    OutputFolder,
+    fail,
+    make_folder,
+    not_negative,
+    positive,
+    progress_bar,
+)
+from spotcore.pipeline import detect_file, output_names
+from spotcore.settings import Settings
+
+__all__ = ["Method", "Polarity", "Preset", "detect", "reason"]
+
+
+class Preset(StrEnum):
+    """Settings of the front end."""
+
+    auto = "auto"
+    paper = "paper"
+    well = "well"
+
+
+class Polarity(StrEnum):
+    """What the spots are."""
+
+    auto = "auto"
+    dark = "dark"
+    bright = "bright"
+
+
+class Method(StrEnum):
+    """How cells are found."""
+
+    solve = "solve"
+    spotnet = "spotnet"
+
+
+def detect(
+    images: Annotated[list[Path], typer.Argument(help="TIFF, PNG or JPEG files, 8 or 16 bit.")],
+    output: OutputFolder,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="well: real wells; paper: the papers' settings, for simulated images; "
+            "auto: well where the image shows the edge of a round well."
+        ),
+    ] = Preset.auto,
+    method: Annotated[
+        Method, typer.Option(help="solve: inverse diffusion; spotnet: a learned network.")
+    ] = Method.solve,
+    network: Annotated[
+        str, typer.Option(help="With --method spotnet: name of shipped weights, or a path.")
+    ] = "spotnet",
+    polarity: Annotated[
+        Polarity, typer.Option(help="Spots dark on bright, or bright on dark.")
+    ] = Polarity.auto,
+    channel: Annotated[
+        str | None, typer.Option(help="red, green, blue or a number from 0; default: luminance.")
+    ] = None,
+    pixel_size: Annotated[
+        float | None,
+        typer.Option(callback=positive, help="Pixel side in µm, instead of the file's."),
+    ] = None,
+    lam: Annotated[
+        float | None,
+        typer.Option(callback=not_negative, help="Weight of the group sparsity (lambda)."),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(callback=not_negative, help="Smallest score of a cell.")
+    ] = None,
+    max_iter: Annotated[int | None, typer.Option(min=1, help="Iteration limit.")] = None,
+    tol: Annotated[
+        float | None,
+        typer.Option(
+            callback=not_negative,
+            help="Stop when ten iterations change the objective by less than this share.",
+        ),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all processors.")] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Find the cells of each image; write NAME.cells.csv, NAME.overlay.png and NAME.run.json.
+
+    A file that fails is reported on stderr and the others go on; the exit status is then 1.
+    """
+    try:
+        names = output_names(images)
+    except ValueError as error:
+        raise fail(error, 2) from None
+    folder = make_folder(output)
+    # What tifffile logs about a damaged file comes again, shorter, in the error.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    settings = Settings(
+        preset=preset.value,
+        polarity=polarity.value,
+        channel=channel,
+        pixel_size=pixel_size,
+        lam=lam,
+        threshold=threshold,
+        max_iter=max_iter,
+        tol=tol,
+        threads=threads,
+        method=method.value,
+        network=network,
+    )
+    failed = 0
+    for path, name in names.items():
+        try:
+            with progress_bar(path.name, quiet or as_json) as progress:
+                record = detect_file(path, folder, name, settings, progress)
+        except KeyboardInterrupt:
+            raise fail("interrupted", 130) from None
+        except Exception as error:  # one bad file must never stop the others
+            failed += 1
+            why = reason(path, error)
+            typer.echo(f"spotcore: {path}: {why}", err=True)
+            if as_json:
+                typer.echo(json.dumps({"file": str(path), "status": "failed", "error": why}))
+            continue
+        if as_json:
+            typer.echo(json.dumps({"file": str(path), "status": "done", **record}))
+        elif not quiet:
+            typer.echo(_summary(path, record))
+    if failed:
+        raise fail(f"{failed} of {len(names)} images failed")
+
+
+def reason(path: Path, error: Exception) -> str:
+    """Say what went wrong, without the path (it stands before); unexpected errors by name."""
+    text = str(error).removeprefix(f"{path}: ")
+    known = isinstance(error, ValueError | TypeError | OSError) and text
+    return text if known else f"{type(error).__name__}: {text}"
+
+
+def _summary(path: Path, record: dict[str, Any]) -> str:
+    """One line for a person."""
+    well, how, seconds = record["well"], record["solve"], sum(record["seconds"].values())
+    edge = "" if well["circle"] else ", no edge of a well found"
+    ended = how.get("network") or f"{how['stop_reason']} after {how['iterations']} iterations"
+    return (
+        f"{path.name}: {record['count']} cells (preset {well['preset']}{edge}; {well['polarity']} "
+        f"spots; {ended}, {seconds:.1f} s)"
+    )

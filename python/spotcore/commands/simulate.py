@@ -1,0 +1,156 @@
+"""The commands ``spotcore simulate``, ``spotcore score`` and ``spotcore demo``."""
+
+from __future__ import annotations
+
+import json
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import spotcore
+from spotcore.commands.options import (
+    AsJson,
+    OutputFolder,
+    Radius,
+    Seed,
+    fail,
+    make_folder,
+    progress_bar,
+)
+from spotcore.demo import plate_like
+from spotcore.io import read_image
+from spotcore.output import OutputError, read_columns, write_csv, write_png
+from spotcore.overlay import draw_overlay
+from spotcore.pipeline import detect_file
+from spotcore.settings import Settings
+
+__all__ = ["SimulationPreset", "demo", "score", "simulate"]
+
+
+class SimulationPreset(StrEnum):
+    """Physics of a simulation: the names in `spotcore.simulate.PRESETS`."""
+
+    part2_2018 = "part2_2018"
+    isbi2019 = "isbi2019"
+
+
+def simulate(
+    output: OutputFolder,
+    cells: Annotated[int, typer.Option(min=0, help="Number of cells.")] = 750,
+    size: Annotated[int, typer.Option(min=1, help="Height and width in pixels.")] = 512,
+    preset: Annotated[SimulationPreset, typer.Option(help="Whose physics.")] = (
+        SimulationPreset.isbi2019
+    ),
+    bits: Annotated[
+        int, typer.Option(min=0, max=24, help="Noise of a camera of so many bits; 0: none.")
+    ] = 6,
+    seed: Seed = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of images, seeds one apart.")] = 1,
+) -> None:
+    """Simulate images with known cells; write NAME.png and NAME.truth.csv.
+
+    The PNG has 16 bits: its 65535 is the papers' 255.
+    """
+    folder = make_folder(output)
+    for one_seed in range(seed, seed + count):
+        made = spotcore.simulate(
+            cells, (size, size), preset.value, bits=bits or None, seed=one_seed
+        )
+        name = f"{preset.value}_{cells}_seed{one_seed}"
+        truth = {
+            "y": made.cells[:, 0],
+            "x": made.cells[:, 1],
+            "secretion": made.secretion,
+            "start_s": made.times[:, 0],
+            "end_s": made.times[:, 1],
+        }
+        try:
+            write_png(folder / f"{name}.png", np.rint(made.image * 257.0).astype(np.uint16))
+            write_csv(folder / f"{name}.truth.csv", truth)
+        except OutputError as error:
+            raise fail(error) from None
+        typer.echo(folder / f"{name}.png")
+
+
+def score(
+    cells: Annotated[Path, typer.Argument(help="Detections: CSV with columns y, x, score.")],
+    truth: Annotated[Path, typer.Argument(help="True cells: CSV with columns y, x.")],
+    radius: Radius = 3.0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare detections with true cells: precision, recall, F1."""
+    try:
+        found = read_columns(cells, ("y", "x", "score"))
+        true = read_columns(truth, ("y", "x"))
+    except (ValueError, OSError) as error:
+        raise fail(error) from None
+    pairs = spotcore.match(
+        np.stack([found["y"], found["x"]], axis=1),
+        np.stack([true["y"], true["x"]], axis=1),
+        radius,
+        score=found["score"],
+    )
+    figures = {"precision": pairs.precision, "recall": pairs.recall, "f1": pairs.f1}
+    counts = {"detections": pairs.n_detections, "truth": pairs.n_truth, "pairs": len(pairs.pairs)}
+    if as_json:
+        typer.echo(json.dumps({"radius": radius, **counts, **figures}))
+        return
+    typer.echo(", ".join(f"{name} {number}" for name, number in counts.items()))
+    typer.echo(", ".join(f"{name} {figure:.4f}" for name, figure in figures.items()))
+
+
+def demo(
+    output: OutputFolder,
+    cells: Annotated[int, typer.Option(min=1, help="Number of cells.")] = 250,
+    size: Annotated[int, typer.Option(min=64, help="Height and width in pixels.")] = 512,
+    seed: Seed = 0,
+) -> None:
+    """Simulate a picture of a well, find its cells, compare them with the truth."""
+    folder = make_folder(output)
+    start = time.perf_counter()
+    image, true = plate_like(cells, size, seed)
+    path = folder / "demo.png"
+    try:
+        write_png(path, image)
+        write_csv(folder / "demo.truth.csv", {"y": true[:, 0], "x": true[:, 1]})
+        simulated = time.perf_counter()
+        with progress_bar(path.name, False) as progress:
+            record = detect_file(path, folder, "demo", Settings(), progress)
+        found = read_columns(folder / "demo.cells.csv", ("y", "x", "score"))
+        yx = np.stack([found["y"], found["x"]], axis=1)
+        pairs = spotcore.match(yx, true, score=found["score"])
+        detected = time.perf_counter()
+        write_png(folder / "demo.figure.png", _figure(path, record, yx, true, pairs.pairs))
+    except OutputError as error:
+        raise fail(error) from None
+    typer.echo(f"simulated {len(true)} cells in {simulated - start:.1f} s")
+    typer.echo(f"found {record['count']} in {detected - simulated:.1f} s")
+    typer.echo(f"precision {pairs.precision:.3f}, recall {pairs.recall:.3f}, F1 {pairs.f1:.3f}")
+    typer.echo(f"look at {folder / 'demo.figure.png'}")
+
+
+def _figure(path: Path, record: dict[str, Any], yx: Any, true: Any, pairs: Any) -> Any:
+    """Draw the middle of the demo's well, bare and with its marks, side by side."""
+    image = read_image(path).pixels
+    quarter = image.shape[0] // 4
+    window = image[quarter:-quarter, quarter:-quarter]
+
+    def within(points: Any) -> Any:
+        moved = np.asarray(points) - quarter
+        return moved[((moved >= 0) & (moved < window.shape)).all(axis=1)]
+
+    dark = record["well"]["polarity"] == "dark"
+    missed = np.delete(true, pairs[:, 1], axis=0)
+    bare = draw_overlay(window, np.zeros((0, 2)), dark_spots=dark, caption="a simulated well")
+    marked = draw_overlay(
+        window,
+        within(yx),
+        dark_spots=dark,
+        missed_yx=within(missed),
+        caption=f"red: {len(within(yx))} cells found; blue: {len(within(missed))} missed",
+    )
+    return np.concatenate([bare, marked], axis=1)
