@@ -55,7 +55,7 @@ def test_detect_writes_table_picture_and_record(tmp_path, well):
     record = json.loads((out / "well.run.json").read_text())
     assert record["spotcore"] == sc.__version__
     assert record["sha256"] == hashlib.sha256(well.read_bytes()).hexdigest()
-    assert record["settings"]["pixel_size"] == 6.5 and record["options"]["preset"] == "auto"
+    assert record["settings"]["pixel_size"] == 6.5 and record["settings"]["preset"] == "auto"
     assert record["well"]["preset"] == "well" and record["well"]["polarity"] == "dark"
     assert abs(record["well"]["circle"]["y"] - 63.5) < 2
     solve = record["solve"]
