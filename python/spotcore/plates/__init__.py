@@ -1,0 +1,1 @@
+"""Plates: which picture is which well, all wells analysed, what the wells mean together."""
