@@ -15,7 +15,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from spotcore.io import ImageError, read_image
+from spotcore.io import ImageError, count_pages, read_image
 from spotcore.output import (
     OutputError,
     atomic_file,
@@ -88,6 +88,41 @@ def test_lossless_formats_round_trip(tmp_path, kind, samples, dtype):
         for index, name in enumerate(("red", "green", "blue")):
             np.testing.assert_array_equal(read_image(path, name).pixels, array[..., index])
             np.testing.assert_array_equal(read_image(path, index).pixels, array[..., index])
+
+
+@pytest.mark.parametrize("imagej", [False, True])
+def test_pages_are_read_one_by_one(tmp_path, imagej):
+    stack, path = picture((3, 20, 30), np.uint16), tmp_path / "plate.tif"
+    path.write_bytes(tiff_bytes(stack, imagej=imagej, photometric="minisblack"))
+    assert count_pages(path) == 3
+    for page, expected in enumerate(stack):
+        assert (read_image(path, page=page).pixels == expected).all()
+    for page in (-1, 3):
+        with pytest.raises(ImageError, match=f"page {page} of a file of 3"):
+            read_image(path, page=page)
+    with pytest.raises(ImageError, match="several pages"):
+        read_image(path)
+
+
+def test_files_of_one_page(tmp_path):
+    write_png(tmp_path / "a.png", picture((8, 9), np.uint8))
+    assert count_pages(tmp_path / "a.png") == 1
+    assert read_image(tmp_path / "a.png", page=0).pixels.shape == (8, 9)
+    with pytest.raises(ImageError, match="page 1 of a file of 1"):
+        read_image(tmp_path / "a.png", page=1)
+    (tmp_path / "bad.tif").write_bytes(tiff_bytes(picture((8, 9), np.uint8))[:40])
+    with pytest.raises(ImageError, match=r"bad\.tif"):
+        count_pages(tmp_path / "bad.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colours_stay_beside_their_luminance(tmp_path, dtype):
+    rgb, path = picture((8, 9, 3), dtype), tmp_path / "a.tif"
+    path.write_bytes(tiff_bytes(rgb, photometric="rgb"))
+    assert (read_image(path).colours == rgb).all()
+    assert read_image(path, "red").colours is None
+    path.write_bytes(tiff_bytes(np.repeat(rgb[..., :1], 3, axis=2), photometric="rgb"))
+    assert read_image(path).colours is None  # grey, saved as colour
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

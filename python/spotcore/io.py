@@ -6,11 +6,13 @@ are used.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import stat
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_PIXELS", "ImageError", "Picture", "read_image"]
+__all__ = ["MAX_PIXELS", "ImageError", "Picture", "count_pages", "read_image"]
 
 #: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
 MAX_PIXELS = 100_000_000
@@ -54,6 +56,9 @@ class Picture:
         How the grey image was made: ``"grey"``, ``"luminance"`` or the channel taken.
     sha256 : str
         Digest of the file's bytes, the same bytes that were decoded.
+    colours : numpy.ndarray or None
+        float32 ``[H, W, 3]``, red, green and blue as stored, where `pixels` is the luminance of a
+        picture whose colours differ.
     """
 
     pixels: NDArray[np.float32]
@@ -61,6 +66,7 @@ class Picture:
     pixel_size: float | None
     channel: str
     sha256: str
+    colours: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,11 @@ class _Decoded:
     pixel_size: float | None = None
 
 
-def read_image(path: str | os.PathLike[str], channel: str | int | None = None) -> Picture:
+def read_image(
+    path: str | os.PathLike[str],
+    channel: str | int | None = None,
+    page: int | None = None,
+) -> Picture:
     """Read an 8- or 16-bit TIFF, PNG or JPEG as one grey image.
 
     The format is told from the file's first bytes, not from its name. Sizes are checked before
@@ -87,6 +97,8 @@ def read_image(path: str | os.PathLike[str], channel: str | int | None = None) -
     channel : str or int, optional
         ``"red"``, ``"green"``, ``"blue"`` or a channel number from 0. By default a colour image
         becomes its luminance (ITU-R BT.601); alpha is ignored.
+    page : int, optional
+        Page of a TIFF, from 0. By default the file has to have one page only.
 
     Returns
     -------
@@ -101,20 +113,57 @@ def read_image(path: str | os.PathLike[str], channel: str | int | None = None) -
     path = Path(path)
     data = _read_bytes(path)
     decode = _decoder(path, data)
-    try:
-        decoded = decode(path, data)
-    except (ImageError, ImportError):
-        raise
-    except Exception as error:  # decoders raise what they like on broken input
-        raise _refused(path, f"a damaged or truncated file ({error})") from error
+    with _damage_named(path):
+        decoded: _Decoded = decode(path, data, page)
     pixels, name = _grey(path, decoded, channel)
+    colours = decoded.samples[:, :, :3] if name == "luminance" else None
     return Picture(
         pixels=np.ascontiguousarray(pixels, dtype=np.float32),
         full_scale=decoded.full_scale,
         pixel_size=decoded.pixel_size,
         channel=name,
         sha256=hashlib.sha256(data).hexdigest(),
+        colours=None if colours is None else np.ascontiguousarray(colours, dtype=np.float32),
     )
+
+
+def count_pages(path: str | os.PathLike[str]) -> int:
+    """Return how many images a file holds that `read_image` can read one by one.
+
+    Parameters
+    ----------
+    path : path-like
+        A TIFF, PNG or JPEG file.
+
+    Returns
+    -------
+    int
+        Pages of a TIFF; 1 for PNG and JPEG.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, damaged or of another kind; the message names it.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    if _decoder(path, data) is not _decode_tiff:
+        return 1
+    import tifffile
+
+    with _damage_named(path), tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        return len(tiff.pages)
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises on broken input into an `ImageError`."""
+    try:
+        yield
+    except (ImageError, ImportError):
+        raise
+    except Exception as error:
+        raise _refused(path, f"a damaged or truncated file ({error})") from error
 
 
 def _refused(path: Path, got: str, expected: str = _EXPECTED) -> ImageError:
@@ -152,15 +201,24 @@ def _check_size(path: Path, height: int, width: int) -> None:
         raise _refused(path, f"{height} x {width} pixels", f"1 to {MAX_PIXELS} pixels")
 
 
-def _decode_tiff(path: Path, data: bytes) -> _Decoded:
-    """Decode the only page of a TIFF."""
+def _check_page(path: Path, page: int | None, count: int) -> None:
+    """Refuse a page that is not there, and to guess one of several."""
+    if page is None and count > 1:
+        raise _refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
+    if page is not None and not 0 <= page < count:
+        raise _refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
+
+
+def _decode_tiff(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+    """Decode one page of a TIFF."""
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         imagej = tiff.imagej_metadata or {}
-        page: Any = tiff.pages[0]
-        if len(tiff.pages) > 1 or int(imagej.get("images", 1)) > 1:
-            raise _refused(path, "a TIFF of several pages", "a TIFF of one page")
+        images = int(imagej.get("images", 1))
+        # ImageJ writes large stacks behind a single page; those have no pages to be chosen.
+        _check_page(path, number, max(len(tiff.pages), images if number is None else 1))
+        page: Any = tiff.pages[number or 0]
         _check_size(path, page.imagelength, page.imagewidth)
         kind = page.photometric.name if page.photometric is not None else "none"
         grey = kind in ("MINISBLACK", "MINISWHITE") or (kind == "PALETTE" and tiff.is_imagej)
@@ -216,10 +274,11 @@ def _ome_sides(xml: str) -> tuple[float, float] | None:
     return None
 
 
-def _decode_png(path: Path, data: bytes) -> _Decoded:
+def _decode_png(path: Path, data: bytes, number: int | None = None) -> _Decoded:
     """Decode a PNG through imagecodecs (Pillow would cut 16-bit colour down to 8)."""
     import imagecodecs
 
+    _check_page(path, number, 1)
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     _check_size(path, height, width)
     samples = imagecodecs.png_decode(data).reshape(height, width, -1)
@@ -228,10 +287,11 @@ def _decode_png(path: Path, data: bytes) -> _Decoded:
     )
 
 
-def _decode_jpeg(path: Path, data: bytes) -> _Decoded:
+def _decode_jpeg(path: Path, data: bytes, number: int | None = None) -> _Decoded:
     """Decode a JPEG through Pillow."""
     from PIL import Image
 
+    _check_page(path, number, 1)
     with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as image:
         _check_size(path, image.height, image.width)
         if image.mode not in ("L", "RGB"):
