@@ -22,6 +22,7 @@ from spotcore.observation import ObservationModel
 from spotcore.output import write_csv, write_json, write_png
 from spotcore.overlay import draw_overlay
 from spotcore.settings import Settings
+from spotcore.settings_file import settings_hash
 from spotcore.solvers import Result, solve
 from spotcore.wells import Well, find_cells, prepare_well
 
@@ -34,6 +35,8 @@ __all__ = [
     "cell_table",
     "detect_file",
     "draw_cells",
+    "failure",
+    "machine_record",
     "output_names",
 ]
 
@@ -89,6 +92,7 @@ def detect_file(
     name: str,
     settings: Settings,
     progress: Callable[[int, int], None] | None = None,
+    page: int | None = None,
 ) -> dict[str, Any]:
     """Find the cells of one image file and write NAME.cells.csv, .overlay.png and .run.json.
 
@@ -104,6 +108,8 @@ def detect_file(
         Choices of the user.
     progress : callable, optional
         Called with iteration and iteration limit as the solver goes.
+    page : int, optional
+        Page of a TIFF, from 0; by default the file has to have one page only.
 
     Returns
     -------
@@ -122,7 +128,7 @@ def detect_file(
     seconds: dict[str, float] = {}
     started = datetime.datetime.now(datetime.UTC)
     with _timed(seconds, "read"):
-        picture = read_image(path, settings.channel)
+        picture = read_image(path, settings.channel, page)
     with _timed(seconds, "prepare"):
         well = prepare_well(
             picture.pixels,
@@ -141,10 +147,12 @@ def detect_file(
     record = {
         "spotcore": spotcore.__version__,
         "file": str(path),
+        "page": page,
         "sha256": picture.sha256,
         "started": started.isoformat(timespec="seconds"),
         "count": len(cells),
         "settings": asdict(settings),
+        "settings_hash": settings_hash(settings),
         "image": {
             "height": picture.pixels.shape[0],
             "width": picture.pixels.shape[1],
@@ -156,15 +164,27 @@ def detect_file(
         "solve": how,
         "threshold": cells.threshold,
         "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
-        "machine": {
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **backend_info(),
-        },
+        "machine": machine_record(),
     }
     write_json(folder / f"{name}.run.json", record)
     return record
+
+
+def machine_record() -> dict[str, Any]:
+    """Return what a result was computed with and on."""
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        **backend_info(),
+    }
+
+
+def failure(path: Path, error: Exception) -> str:
+    """Say what went wrong, without the path (it stands before); unexpected errors by name."""
+    text = str(error).removeprefix(f"{path}: ")
+    known = isinstance(error, ValueError | TypeError | OSError) and text
+    return text if known else f"{type(error).__name__}: {text}"
 
 
 def _by_solver(

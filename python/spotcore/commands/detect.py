@@ -19,10 +19,10 @@ from spotcore.commands.options import (
     positive,
     progress_bar,
 )
-from spotcore.pipeline import detect_file, output_names
+from spotcore.pipeline import detect_file, failure, output_names
 from spotcore.settings import Settings
 
-__all__ = ["Method", "Polarity", "Preset", "detect", "reason"]
+__all__ = ["Method", "Polarity", "Preset", "detect"]
 
 
 class Preset(StrEnum):
@@ -126,7 +126,7 @@ def detect(
             raise fail("interrupted", 130) from None
         except Exception as error:  # one bad file must never stop the others
             failed += 1
-            why = reason(path, error)
+            why = failure(path, error)
             typer.echo(f"spotcore: {path}: {why}", err=True)
             if as_json:
                 typer.echo(json.dumps({"file": str(path), "status": "failed", "error": why}))
@@ -137,13 +137,6 @@ def detect(
             typer.echo(_summary(path, record))
     if failed:
         raise fail(f"{failed} of {len(names)} images failed")
-
-
-def reason(path: Path, error: Exception) -> str:
-    """Say what went wrong, without the path (it stands before); unexpected errors by name."""
-    text = str(error).removeprefix(f"{path}: ")
-    known = isinstance(error, ValueError | TypeError | OSError) and text
-    return text if known else f"{type(error).__name__}: {text}"
 
 
 def _summary(path: Path, record: dict[str, Any]) -> str:

@@ -1,0 +1,174 @@
+"""Pictures analysed on an existing Dask cluster.
+
+A picture's bytes go to a worker, and the bytes of its files come back; only this process writes
+to OUT. So the workers need this version of spotcore but share no disk with anyone, and a worker
+that dies, or one that the scheduler lost sight of and that works on, leaves nothing behind: its
+picture is analysed again elsewhere, and written once.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import tempfile
+import uuid
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import spotcore
+from spotcore.io import MAX_FILE_BYTES
+from spotcore.output import atomic_file, write_json
+from spotcore.pipeline import failure
+from spotcore.plates.work import Job, analyse, refuse, remove_outputs
+from spotcore.settings_file import named_files
+
+__all__ = ["run_dask"]
+
+#: Seconds to reach the scheduler, and until it has a worker.
+PATIENCE = 30
+
+
+def run_dask(jobs: Iterable[Job], address: str) -> Generator[Job, None, None]:
+    """Analyse pictures on a cluster; yield each one when its files are there.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        The pictures.
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+
+    Yields
+    ------
+    Job
+        In the order in which they end.
+
+    Raises
+    ------
+    ValueError
+        If there is no scheduler, it has no worker, or a worker has not this version of spotcore.
+    OutputError
+        If an output cannot be written.
+    ConnectionError
+        If the scheduler is lost. Without any worker left, it waits for new ones.
+    """
+    import dask
+    from distributed import as_completed
+
+    # A picture in a task is what is meant here, not a mistake to warn of.
+    with (
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}),
+        _connected(address) as client,
+    ):
+        queue, ended = deque(jobs), as_completed()
+        running: dict[Any, Job] = {}
+        while queue or running:
+            # Enough that no worker waits, while the scheduler never holds the whole plate.
+            while queue and len(running) < 2 * max(1, sum(client.nthreads().values())):
+                job = queue.popleft()
+                if not _can_be_sent(job.path):
+                    analyse(job)  # refuses it, in the words of any other run
+                    yield job
+                    continue
+                future = client.submit(
+                    _remote, job, job.path.read_bytes(), _read_named(job),
+                    key=f"spotcore-{job.name}-{uuid.uuid4().hex}", retries=2,
+                )  # fmt: skip
+                running[future] = job
+                ended.add(future)
+            if running:
+                future = next(ended)
+                job = running.pop(future)
+                _keep(job, future)
+                yield job
+
+
+def _remote(job: Job, picture: bytes, named: Mapping[str, tuple[str, bytes]]) -> dict[str, bytes]:
+    """Analyse a picture on a worker, in a folder of its own; return its files by name."""
+    with tempfile.TemporaryDirectory(prefix="spotcore-") as temporary:
+        home = Path(temporary)
+        for part in ("in", "out", *named):
+            (home / part).mkdir()
+        paths: dict[str, Any] = {}
+        for setting, (name, data) in named.items():
+            (home / setting / name).write_bytes(data)
+            paths[setting] = str(home / setting / name)
+        path = home / "in" / job.path.name
+        path.write_bytes(picture)
+        settings = replace(job.settings, **paths)
+        analyse(replace(job, path=path, folder=home / "out", settings=settings))
+        return {file.name: file.read_bytes() for file in (home / "out").iterdir()}
+
+
+def _keep(job: Job, future: Any) -> None:
+    """Write what came back as if it had been made here, the record last."""
+    from distributed import KilledWorker
+
+    try:
+        files = future.result()
+    except concurrent.futures.CancelledError:
+        raise ConnectionError("the cluster was lost; the same command goes on from here") from None
+    except KilledWorker:
+        refuse(job, "every worker that analysed it died: out of memory?", final=False)
+        return
+    except Exception as error:  # of the worker: its disk may be full
+        refuse(job, f"failed on its worker ({failure(job.path, error)})", final=False)
+        return
+    record = json.loads(files.pop(job.record.name))
+    if record["spotcore"] != spotcore.__version__:
+        raise ValueError(_other_version("a worker", record["spotcore"]))
+    remove_outputs(job)
+    for name, data in files.items():
+        with atomic_file(job.folder / name) as file:
+            file.write(data)
+    write_json(job.record, {**record, "file": str(job.path), "settings": asdict(job.settings)})
+
+
+def _can_be_sent(path: Path) -> bool:
+    """Tell whether a file is one that `read_image` would read, and that can be read."""
+    try:
+        return path.is_file() and path.stat().st_size <= MAX_FILE_BYTES and os.access(path, os.R_OK)
+    except OSError:
+        return False
+
+
+def _read_named(job: Job) -> dict[str, tuple[str, bytes]]:
+    """Read the files that the settings name: names and bytes by setting."""
+    return {
+        setting: (path.name, path.read_bytes())
+        for setting, path in named_files(job.settings).items()
+    }
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """Connect to a cluster that can do the work, or say what is in the way."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"dask: no scheduler at {address!r} ({error})") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise ValueError(f"dask: the cluster at {address} has no worker") from None
+        for worker, version in client.run(_version, on_error="return").items():
+            if version != spotcore.__version__:
+                raise ValueError(_other_version(f"worker {worker}", version))
+        yield client
+
+
+def _version() -> str:
+    """Return the version of a worker."""
+    return spotcore.__version__
+
+
+def _other_version(who: str, version: object) -> str:
+    return f"dask: {who} needs spotcore {spotcore.__version__}, it has {version!r}"

@@ -1,0 +1,209 @@
+"""Which picture is which well: files by the pattern of their names, or pages of a TIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spotcore.io import ImageError, count_pages
+from spotcore.plates.patterns import NamePattern, Place, guess_pattern
+from spotcore.plates.wells import PlateFormat, Position, plate_format
+
+__all__ = ["PlateImages", "WellImage", "find_images"]
+
+SUFFIXES = frozenset((".png", ".tif", ".tiff", ".jpg", ".jpeg"))
+_TIFF = (".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class WellImage:
+    """The picture of one well in one channel.
+
+    Attributes
+    ----------
+    position : Position
+        Where on the plate.
+    channel : str
+        Its name; "" where there is one channel.
+    path : pathlib.Path
+        The file.
+    page : int or None
+        Page of the file from 0, where it has several.
+    """
+
+    position: Position
+    channel: str
+    path: Path
+    page: int | None = None
+
+    @property
+    def name(self) -> str:
+        """NAME of the outputs: "A1", or "A1.red" with several channels."""
+        return ".".join(filter(None, (self.position.name, self.channel)))
+
+
+@dataclass(frozen=True)
+class PlateImages:
+    """The pictures of a plate, sorted by row, column and channel.
+
+    Attributes
+    ----------
+    wells : tuple of WellImage
+        At least one.
+    pattern : str or None
+        How the names were read; None for the pages of one file.
+    plate : PlateFormat
+        Shape of the plate.
+    ignored : tuple of str
+        Names of other pictures in the folder, which do not fit the pattern.
+    """
+
+    wells: tuple[WellImage, ...]
+    pattern: str | None
+    plate: PlateFormat
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> list[str]:
+        """Names of the channels in alphabetical order; none where there is only one."""
+        return sorted({image.channel for image in self.wells} - {""})
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the outputs of the plate's wells and channels that have no picture."""
+        there = {(image.position, image.channel) for image in self.wells}
+        return [
+            WellImage(position, channel, Path()).name
+            for position in map(self.plate.position, range(1, self.plate.wells + 1))
+            for channel in self.channels or [""]
+            if (position, channel) not in there
+        ]
+
+
+def find_images(
+    source: Path, pattern: str | None = None, plate: PlateFormat | None = None
+) -> PlateImages:
+    """Find the pictures of a plate and say which well each one is.
+
+    Parameters
+    ----------
+    source : Path
+        A folder of images, or one TIFF whose pages are the wells row by row. TIFFs of several
+        pages in a folder hold a channel in each ("page1", "page2", ...).
+    pattern : str, optional
+        How the names are made, as of `NamePattern`. By default it is found, among the PNG, TIFF
+        and JPEG files of the folder, by `guess_pattern`.
+    plate : PlateFormat, optional
+        Shape of the plate; 96 wells by default.
+
+    Returns
+    -------
+    PlateImages
+        Pictures by well and channel.
+
+    Raises
+    ------
+    ValueError
+        If there is no picture, a name cannot be read or lies beyond the plate, two pictures claim
+        one well and channel, or the pattern is wrong or cannot be told; the message names the
+        files.
+    OSError
+        If the folder cannot be read.
+    """
+    plate = plate or plate_format(96)
+    if source.is_file():
+        return _stack(source, pattern, plate)
+    if not source.is_dir():
+        raise ValueError(f"{source}: expected a folder of images or a TIFF of several pages")
+    asked = None if pattern is None else NamePattern(pattern)
+    names = _names(source, 0 if asked is None else asked.depth)
+    try:
+        if asked is None:
+            pictures = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+            if not pictures:
+                raise ValueError("expected PNG, TIFF or JPEG files, got none")
+            chosen, fitting = guess_pattern(pictures, plate), pictures
+        else:
+            chosen, fitting = asked, [name for name in names if asked.fits(name)]
+            if not fitting:
+                example = f", among them {names[0]}" if names else ""
+                raise ValueError(
+                    f"none of its {len(names)} files{example}, fits the pattern {asked.text!r}"
+                )
+        places = chosen.places(fitting, plate)
+        _check_channels({channel for _, channel in places})
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    rest = set(names) - set(fitting)
+    return PlateImages(
+        wells=tuple(sorted(_pages(source, places, chosen), key=_order)),
+        pattern=chosen.text,
+        plate=plate,
+        ignored=tuple(sorted(n for n in rest if Path(n).suffix.lower() in SUFFIXES)),
+    )
+
+
+def _order(image: WellImage) -> tuple[Position, str]:
+    return image.position, image.channel
+
+
+def _names(folder: Path, depth: int) -> list[str]:
+    """Return the files so deep in a folder, relative to it, without hidden ones."""
+    found = (path for path in folder.glob("/".join(["*"] * (depth + 1))) if path.is_file())
+    relative = [path.relative_to(folder) for path in found]
+    return sorted(
+        path.as_posix() for path in relative if not any(part.startswith(".") for part in path.parts)
+    )
+
+
+def _check_channels(channels: Iterable[str]) -> None:
+    """Refuse names that a file system may take for one."""
+    seen: dict[str, str] = {}
+    for channel in sorted(channels):
+        other = seen.setdefault(channel.casefold(), channel)
+        if other != channel:
+            raise ValueError(f"channels {other!r} and {channel!r} differ in capitals only")
+
+
+def _stack(source: Path, pattern: str | None, plate: PlateFormat) -> PlateImages:
+    """Take the pages of one TIFF as wells, row by row."""
+    if pattern is not None:
+        raise ValueError(f"{source}: the pages of one file are wells row by row; no pattern fits")
+    pages = count_pages(source)
+    if not 2 <= pages <= plate.wells:
+        raise ValueError(
+            f"{source}: expected a folder, or a TIFF of 2 to {plate.wells} pages, got {pages}"
+        )
+    wells = (WellImage(plate.position(k + 1), "", source, k) for k in range(pages))
+    return PlateImages(tuple(wells), None, plate)
+
+
+def _pages(folder: Path, places: dict[Place, str], pattern: NamePattern) -> Iterable[WellImage]:
+    """Yield the pictures of a folder's files, those of several pages by page.
+
+    Whether a file can be read at all is not asked here: a bad one must not stop a plate.
+    """
+    counts = {name: _count(folder / name) for name in places.values()}
+    several = sorted(name for name, count in counts.items() if count > 1)
+    if several and "channel" in pattern.fields:
+        raise ValueError(
+            f"{folder}: {several[0]} has {counts[several[0]]} pages; they cannot be channels, "
+            f"because the pattern {pattern.text!r} names the channel"
+        )
+    for (position, channel), name in places.items():
+        if not several:
+            yield WellImage(position, channel, folder / name)
+            continue
+        for page in range(counts[name]):
+            yield WellImage(position, f"page{page + 1}", folder / name, page)
+
+
+def _count(path: Path) -> int:
+    """Return a TIFF's number of pages; 1 for what is none or cannot be read."""
+    if path.suffix.lower() not in _TIFF:
+        return 1
+    try:
+        return count_pages(path)
+    except (ImageError, OSError):
+        return 1
