@@ -61,12 +61,13 @@ def _until_broken(queue: deque[Job], workers: int) -> Generator[Job, None, list[
     lost: list[Job] = []
     try:
         while running or (queue and not lost):
-            try:
-                # Twice as many, so that no process waits: not all, for they would stay in memory.
-                while queue and not lost and len(running) < 2 * workers:
-                    running[pool.submit(analyse, queue[0])] = queue.popleft()
-            except BrokenProcessPool:
-                lost.append(queue.popleft())
+            # Twice as many, so that no process waits: not all, for they would stay in memory.
+            while queue and not lost and len(running) < 2 * workers:
+                job = queue.popleft()
+                try:
+                    running[pool.submit(analyse, job)] = job
+                except BrokenProcessPool:
+                    lost.append(job)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 job = running.pop(future)
                 try:

@@ -118,7 +118,7 @@ def _write_tables(
     started = ""
     for image, job in zip(images.wells, jobs, strict=True):
         record = read_record(job)
-        low, high = record["interval"] or (None, None)
+        low, high = record.get("interval") or (None, None)
         row = {
             **{name: record.get(name) for name in WELL_COLUMNS},
             "well": image.position.name,
@@ -128,7 +128,7 @@ def _write_tables(
         }
         for name, values in table.items():
             values.append(row[name])
-        keys = ("well", "channel", "file", "status", "count")
+        keys = ("well", "channel", "file", "status", "count", "reason")
         kept = {"name": job.name, "page": job.page, "sha256": record["sha256"]}
         summary.append({key: row[key] for key in keys} | kept)
         started = min(started or record["started"], record["started"])

@@ -83,19 +83,28 @@ def finished(job: Job) -> dict[str, Any] | None:
     """Return the record of a picture that is done, None for one that is still to do.
 
     It is done if its record is there and comes of the same bytes (the file is read for that),
-    the same page, the same settings and the same version.
+    the same page, the same settings and the same version. Where the folder has moved since, the
+    record gets the new path.
+
+    Raises
+    ------
+    OutputError
+        If the new path cannot be written.
     """
     try:
         record = read_record(job)
         same = (
-            record["sha256"] == file_digest(job.path)
-            and record["page"] == job.page
+            record["spotcore"] == spotcore.__version__
             and record["settings_hash"] == job.settings_hash
-            and record["spotcore"] == spotcore.__version__
-            and record["file"] == str(job.path)
+            and record["page"] == job.page
+            and Path(record["file"]).name == job.path.name
+            and record["sha256"] == file_digest(job.path)
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if same and record["file"] != str(job.path):
+        record["file"] = str(job.path)
+        write_json(job.record, record)
     return record if same else None
 
 

@@ -1,0 +1,165 @@
+"""The command ``spotcore plate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from spotcore._backends import backend_info
+from spotcore.commands.detect import detect
+from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder
+from spotcore.commands.settings import with_settings_of
+from spotcore.plates.files import PlateImages, find_images
+from spotcore.plates.layout import read_layout
+from spotcore.plates.run import Progress, run_plate
+from spotcore.plates.wells import plate_format
+from spotcore.settings_file import choose
+
+__all__ = ["plate"]
+
+
+@with_settings_of(detect)
+def plate(
+    given: dict[str, Any],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Folder of images, or a TIFF whose pages are the wells."
+        ),
+    ],
+    output: OutputFolder,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="How the names are made: {well} (A1, A01), {index} (from 1, row by row), "
+            "{channel}, * for anything; such as 'image1_Well_{index}.png'. Default: found out.",
+        ),
+    ] = None,
+    wells: Annotated[
+        int, typer.Option("--format", help="Wells of the plate: 6, 12, 24, 48, 96 or 384.")
+    ] = 96,
+    layout: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV: well and any of sample, stimulus, replicate, cells_per_well.",
+        ),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(help="Stimulus of the negative control. Default: medium, negative, ..."),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of settings, see the command settings."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Wells at a time. Default: as many as threads allow."),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Analyse the wells on the Dask cluster with this scheduler address."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Find the cells of all wells of a plate; write wells.csv, plate.json and wells/NAME.*.
+
+    Wells that are done already, with the same settings, are not done again: after an
+    interruption the same command goes on. A well that cannot be analysed is in wells.csv with the
+    status rejected and why; the exit status is 1 only if that is so for all of them.
+    """
+    try:
+        if source.resolve() == output.resolve():
+            raise ValueError(f"{output}: expected another folder than that of the images")
+        images = find_images(source, pattern, plate_format(wells))
+        chosen = choose(settings, {"threads": 1, **given})
+        lying = None if layout is None else read_layout(layout, images.plate)
+    except (ValueError, OSError) as error:
+        raise fail(error, 2) from None
+    folder = make_folder(output)
+    silent = quiet or as_json
+    if not silent:
+        _introduce(images, pattern)
+    threads = chosen.threads or 1
+    workers = workers or max(1, int(str(backend_info()["threads"])) // threads)
+    start = time.monotonic()
+    try:
+        with _progress(silent) as progress:
+            record = run_plate(
+                images, folder, chosen, layout=lying, workers=workers, dask=dask, progress=progress
+            )
+    except KeyboardInterrupt:
+        raise fail("interrupted; the same command goes on from here", 130) from None
+    except ModuleNotFoundError as error:
+        raise fail(f"--dask needs {error.name}: pip install 'spotcore[dask]'") from None
+    except (ValueError, OSError) as error:
+        raise fail(error) from None
+    if as_json:
+        for well in record["wells"]:
+            typer.echo(json.dumps(well))
+    elif not quiet:
+        _conclude(record, folder, time.monotonic() - start)
+    if all(well["status"] == "rejected" for well in record["wells"]):
+        raise fail("no image could be analysed")
+
+
+@contextmanager
+def _progress(hidden: bool) -> Iterator[Progress]:
+    """Show a bar over the wells on stderr, if that is a terminal, and say what was refused."""
+    with tqdm(unit="well", leave=False, file=sys.stderr, disable=True if hidden else None) as bar:
+
+        def update(done: int, total: int, record: dict[str, Any] | None) -> None:
+            bar.total = total
+            if record is None:  # what was done before says nothing about the time left
+                bar.initial = bar.n = done
+                bar.refresh()
+                return
+            bar.update(done - bar.n)
+            if record.get("status") == "rejected":
+                with tqdm.external_write_mode(file=sys.stderr):
+                    typer.echo(f"spotcore: {record['file']}: {record['reason']}", err=True)
+
+        yield update
+
+
+def _introduce(images: PlateImages, pattern: str | None) -> None:
+    """Say how the folder was understood, before the work."""
+    if images.pattern is None:
+        typer.echo(f"{len(images.wells)} pages are the wells, row by row")
+    elif pattern is None:
+        first = images.wells[0]
+        typer.echo(f"names read as {images.pattern!r}: {first.path.name} is {first.name}")
+    if images.channels:
+        typer.echo(f"channels: {', '.join(images.channels)}")
+    if images.missing:
+        typer.echo(
+            f"{len(images.missing)} of {images.plate.wells * max(1, len(images.channels))} "
+            f"have no image: {_listed(images.missing)}"
+        )
+    if images.ignored:
+        typer.echo(f"left out, their names do not fit: {_listed(images.ignored)}")
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    """Name the first few and the last of a list."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])}, ... {names[-1]}"
+
+
+def _conclude(record: dict[str, Any], folder: Path, seconds: float) -> None:
+    """Say what came out."""
+    statuses = Counter(well["status"] for well in record["wells"])
+    spots = sum(well["count"] or 0 for well in record["wells"])
+    counted = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
+    typer.echo(f"{counted}; {spots} spots, {seconds:.0f} s: {folder / 'wells.csv'}")
