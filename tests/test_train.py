@@ -272,6 +272,27 @@ def test_images_are_those_of_simulate():
     np.testing.assert_array_equal(simulation.image, again.image)
 
 
+def test_a_run_begins_with_the_parameters_of_another(tmp_path):
+    Trainer(recipe_of(steps=3), tmp_path / "first").run(calibration=False)
+    source = tmp_path / "first" / "network.pt"
+    second = Trainer(recipe_of(steps=2, seed=7), tmp_path / "second", start=source)
+    kept = torch.load(source, weights_only=True)["state"]
+    for network in (second.network, second.average):
+        for name, tensor in network.exported().items():
+            torch.testing.assert_close(tensor, kept[name], rtol=0, atol=0)
+    second.run(calibration=False)
+    record = torch.load(tmp_path / "second" / "network.pt", weights_only=True)["metadata"]
+    assert record["training"]["start"]["name"] == "first"
+    assert record["training"]["start"]["training"]["recipe"]["steps"] == 3
+
+    other = recipe_of(options={**TINY, "layers": 3})
+    with pytest.raises(ValueError, match="another architecture"):
+        Trainer(other, tmp_path / "third", start=source)
+    source.write_bytes(b"no network")
+    with pytest.raises(ValueError, match=r"network\.pt of a training run"):
+        Trainer(recipe_of(), tmp_path / "third", start=source)
+
+
 def test_commands_train_and_evaluate(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="Matplotlib is not installed (extra 'train')")
     from typer.testing import CliRunner

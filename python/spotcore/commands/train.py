@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ class RecipeName(StrEnum):
 
     isbi2019 = "isbi2019"
     ours = "ours"
+    ours_finish = "ours-finish"
     ours_isbi2019 = "ours-isbi2019"
 
 
@@ -45,12 +47,16 @@ def train(
         RecipeName,
         typer.Option(
             help="isbi2019: the paper's procedure; ours: the default network's, on mixed images; "
-            "ours-isbi2019: ours for the paper's architectures and images."
+            "ours-finish: its second stage, with --start; ours-isbi2019: ours for the paper's "
+            "architectures and images."
         ),
     ] = RecipeName.ours,
     kind: Annotated[Kind, typer.Option(help="Architecture.")] = Kind.spotnet,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps in all; default: the recipe's.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Begin with the parameters of this network.pt.")
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Side of a crop in pixels.")] = None,
@@ -79,7 +85,7 @@ def train(
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
         chosen = replace(RECIPES[recipe.value](kind.value), seed=seed, **changes)
-        trainer = Trainer(chosen, output, device, workers)
+        trainer = Trainer(chosen, output, device, workers, start)
         there = (output / "checkpoint.pt").exists()
         if there and not resume:
             raise fail(f"{output}: holds a checkpoint; add --resume, or take another folder")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ["RECIPES", "Recipe", "isbi2019", "ours"]
+__all__ = ["RECIPES", "Recipe", "isbi2019", "ours", "ours_finish", "ours_isbi2019"]
 
 FIRST_TRAINING_SEED = 10**6
 """Seeds from here on make training images; those below are for evaluation."""
@@ -148,8 +148,27 @@ def ours(kind: str = "spotnet", **changes: Any) -> Recipe:
         "peaks_weight": 3.0,
         "peaks_from": 4400,
         "relative": True,
+        "keep": "best",
     }
     return Recipe("ours", kind, options, **(settings | changes))
+
+
+def ours_finish(kind: str = "spotnet", **changes: Any) -> Recipe:
+    """Return the second stage of the default network's procedure, begun with the first's result.
+
+    At its last, small learning rates the first stage fits the images that it has at the time: from
+    step 12 000 on its error on others rises. Here an image lives for a fifth as many crops.
+    """
+    settings: dict[str, Any] = {
+        "steps": 6000,
+        "learning_rate": 5e-4,
+        "images": 96,
+        "refresh": 8,
+        "peaks_from": 0,
+        "keep": "last",
+        "seed": 1,
+    }
+    return replace(ours(kind, **(settings | changes)), name="ours-finish")
 
 
 def ours_isbi2019(kind: str = "spotnet", **changes: Any) -> Recipe:
@@ -172,5 +191,6 @@ def ours_isbi2019(kind: str = "spotnet", **changes: Any) -> Recipe:
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "isbi2019": isbi2019,
     "ours": ours,
+    "ours-finish": ours_finish,
     "ours-isbi2019": ours_isbi2019,
 }

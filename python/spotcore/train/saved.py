@@ -18,7 +18,7 @@ from spotcore.train.model import FULL_SCALE, ConvNet, SpotNet
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["load_network", "restored"]
+__all__ = ["load_network", "read_network", "restored"]
 
 
 def restored(content: dict[str, Any]) -> SpotNet | ConvNet:
@@ -48,6 +48,25 @@ def restored(content: dict[str, Any]) -> SpotNet | ConvNet:
     return spotnet
 
 
+def read_network(path: Path) -> tuple[SpotNet | ConvNet, dict[str, Any], str]:
+    """Read ``network.pt`` of a training run: its module, its metadata, eight digits of its digest.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such file; the message names it.
+    """
+    expected = f"{path}: expected the network.pt of a training run"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch raises what it likes on broken files
+        raise ValueError(f"{expected}, got {error}") from error
+    if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
+        raise ValueError(expected)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    return restored(content), content["metadata"], digest
+
+
 def load_network(source: str | Path, device: str = "cpu") -> Network:
     """Load what `spotcore.train.evaluate.evaluate` takes.
 
@@ -67,18 +86,15 @@ def load_network(source: str | Path, device: str = "cpu") -> Network:
     path = Path(source)
     if path.suffix != ".pt":
         return _of_parameters(source)
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
-        raise ValueError(f"{path}: expected the network.pt of a training run")
-    module = restored(content).to(device)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    rule = content["metadata"]["threshold"]
+    restored_network, metadata, digest = read_network(path)
+    module = restored_network.to(device)
+    rule = metadata["threshold"]
 
     def maps(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         scale = FULL_SCALE / (float(image.max()) or FULL_SCALE)
         return maps_of(module, image * image.dtype.type(scale), device)
 
-    name = f"{content['metadata']['name']}-{digest}"
+    name = f"{metadata['name']}-{digest}"
     return Network(name, maps, ThresholdRule(**rule))
 
 

@@ -27,6 +27,7 @@ from spotcore.train.inference import maps_of
 from spotcore.train.losses import Detection, part_loss, parts_of
 from spotcore.train.model import build
 from spotcore.train.recipes import Recipe
+from spotcore.train.saved import read_network
 from spotcore.train.truth import Truth, squared_error
 
 if TYPE_CHECKING:
@@ -55,10 +56,17 @@ class Trainer:
         ``"auto"``, or a device of PyTorch. Results differ between devices by rounding.
     workers : int
         Threads that share a batch. The sums of their gradients depend on the number by rounding.
+    start : Path, optional
+        ``network.pt`` of another run, of the same architecture, whose parameters to begin with.
     """
 
     def __init__(
-        self, recipe: Recipe, folder: Path, device: str = "auto", workers: int = 1
+        self,
+        recipe: Recipe,
+        folder: Path,
+        device: str = "auto",
+        workers: int = 1,
+        start: Path | None = None,
     ) -> None:
         self.recipe = recipe
         self.folder = Path(folder)
@@ -66,6 +74,7 @@ class Trainer:
         self.workers = max(1, min(workers, recipe.batch)) if self.device.type == "cpu" else 1
         torch.manual_seed(recipe.seed)
         self.network = build(recipe.kind, recipe.options, recipe.seed).to(self.device)
+        self.start = None if start is None else self._begin_with(Path(start))
         self.detection = Detection().to(self.device)
         self.average = copy.deepcopy(self.network)
         self.parameters = [*self.network.parameters(), *self.detection.parameters()]
@@ -84,6 +93,15 @@ class Trainer:
         self._images = Images(recipe)
         self._validation: list[Simulation] | None = None
 
+    def _begin_with(self, path: Path) -> dict[str, Any]:
+        """Take the parameters of another run; return the record of how they came about."""
+        network, metadata, digest = read_network(path)
+        try:
+            self.network.load_state_dict(network.state_dict())
+        except RuntimeError as error:
+            raise ValueError(f"{path}: another architecture than the recipe's ({error})") from error
+        return {"name": metadata["name"], "digest": digest, "training": metadata["training"]}
+
     # -- going on ---------------------------------------------------------------------------------
 
     def save(self) -> None:
@@ -91,6 +109,7 @@ class Trainer:
         state = {
             "format": _FORMAT,
             "recipe": self.recipe.record(),
+            "start": self.start,
             "step": self.step,
             "seconds": self.seconds,
             "network": self.network.state_dict(),
@@ -124,6 +143,7 @@ class Trainer:
         self.detection.load_state_dict(state["detection"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.start = state.get("start")
         self.step, self.seconds = state["step"], state["seconds"]
         self.history, self.best = state["history"], state["best"]
         self._sums = np.array(state["sums"])
@@ -246,6 +266,7 @@ class Trainer:
             network.load_state_dict(self.best["network"])
         training = {
             "recipe": self.recipe.record(),
+            "start": self.start,
             "step": self.step if self.recipe.keep == "last" else (self.best or {}).get("step"),
             "device": str(self.device),
             "workers": self.workers,
