@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from result_folder import write_result
+from spotcore.plates.layout import LayoutRow
 from spotcore.plates.replicates import (
     WellCount,
     find_background,
@@ -20,21 +20,17 @@ from spotcore.plates.replicates import (
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    well: str
-    sample: str | None
-    stimulus: str | None
-    cells_per_well: float | None = 200_000
+def place(well: str, sample: str, stimulus: str, cells: float | None = 200_000) -> LayoutRow:
+    return LayoutRow(well, sample, stimulus, cells_per_well=cells)
 
 
 LAYOUT = [
-    Row("A1", "donor", "medium"),
-    Row("A2", "donor", "medium"),
-    Row("A3", "donor", "medium"),
-    Row("B1", "donor", "CEF"),
-    Row("B2", "donor", "CEF"),
-    Row("B3", "donor", "CEF"),
+    place("A1", "donor", "medium"),
+    place("A2", "donor", "medium"),
+    place("A3", "donor", "medium"),
+    place("B1", "donor", "CEF"),
+    place("B2", "donor", "CEF"),
+    place("B3", "donor", "CEF"),
 ]
 
 
@@ -93,19 +89,19 @@ def test_too_numerous_wells_are_censored() -> None:
 
 
 def test_units_use_each_well_s_cells() -> None:
-    layout = [Row("A1", "d", "medium", 100_000), Row("B1", "d", "CEF", 200_000),
-              Row("B2", "d", "CEF", 400_000)]  # fmt: skip
+    layout = [place("A1", "d", "medium", 100_000), place("B1", "d", "CEF", 200_000),
+              place("B2", "d", "CEF", 400_000)]  # fmt: skip
     medium, cef = summarise(plate(A1=3, B1=20, B2=20), layout)
     assert (medium.sfu, cef.sfu, cef.sfu_over) == (30.0, 75.0, 45.0)
     assert cef.over is None  # counts of wells with different numbers of cells
-    _, cef = summarise(plate(A1=3, B1=20, B2=20), [*layout[:2], Row("B2", "d", "CEF", None)])
+    _, cef = summarise(plate(A1=3, B1=20, B2=20), [*layout[:2], place("B2", "d", "CEF", None)])
     assert (cef.sfu, cef.sfu_over, cef.mean) == (None, None, 20.0)
 
 
 def test_samples_and_channels_keep_apart() -> None:
-    layout = [*LAYOUT, Row("C1", "other", "Medium"), Row("D1", None, None)]
-    counts = [WellCount(row.well, "counted", 7, channel) for channel in ("red", "green")
-              for row in layout]  # fmt: skip
+    layout = [*LAYOUT, place("C1", "other", "Medium"), place("D1", "", "")]
+    counts = [WellCount(lying.well, "counted", 7, channel) for channel in ("red", "green")
+              for lying in layout]  # fmt: skip
     groups = summarise(counts, layout)
     assert [(g.sample, g.channel, g.n) for g in groups] == [
         ("donor", "red", 3), ("donor", "red", 3), ("other", "red", 1),
@@ -134,7 +130,7 @@ def test_contradictions_are_refused() -> None:
 
 @given(st.lists(st.integers(0, 2000), min_size=1, max_size=8))
 def test_spread_is_that_of_the_standard_library(counts: list[int]) -> None:
-    layout = [Row(f"A{i + 1}", "s", "x", None) for i in range(len(counts))]
+    layout = [place(f"A{i + 1}", "s", "x", None) for i in range(len(counts))]
     (group,) = summarise(plate(**{f"A{i + 1}": k for i, k in enumerate(counts)}), layout)
     mean = sum(counts) / len(counts)
     assert group.mean == pytest.approx(mean)
@@ -149,7 +145,7 @@ def test_spread_is_that_of_the_standard_library(counts: list[int]) -> None:
 def test_a_plate_s_folder(tmp_path: Path) -> None:
     write_result(tmp_path / "out", size=48)
     counts = read_counts(tmp_path / "out")
-    layout = [Row(c.well, f"donor {c.well[0]}", "medium" if int(c.well[1:]) < 4 else "CEF")
+    layout = [place(c.well, f"donor {c.well[0]}", "medium" if int(c.well[1:]) < 4 else "CEF")
               for c in counts]  # fmt: skip
     path = write_replicates(tmp_path / "out", layout)
     with open(path, newline="", encoding="utf-8") as file:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from result_folder import write_result
 from spotcore.plates import dfr
 from spotcore.plates.dfr import dfr_2x, dfr_eq
+from spotcore.plates.layout import LayoutRow
 from spotcore.plates.replicates import WellCount, read_counts, summarise
 from spotcore.plates.responses import (
     Response,
@@ -20,7 +22,7 @@ from spotcore.plates.responses import (
     judge,
     write_responses,
 )
-from test_replicates import LAYOUT, Row, plate
+from test_replicates import LAYOUT, place, plate
 
 
 def joint_eq(stimuli: list[list[int]], control: list[int]) -> list[float]:
@@ -174,7 +176,7 @@ def test_fold_threshold_is_inclusive() -> None:
     assert fold_threshold(20, 0, threshold=20)
 
 
-def verdicts(counts: list[WellCount], layout: list[Row] = LAYOUT, **limits: float) -> dict:
+def verdicts(counts: list[WellCount], layout: list[LayoutRow] = LAYOUT, **limits: float) -> dict:
     return {r.rule: r for r in judge(summarise(counts, layout), Rules(**limits))}
 
 
@@ -214,11 +216,11 @@ def test_what_cannot_be_judged_says_why() -> None:
     few = verdicts(plate(A1=1, A2=2, A3="rejected", B1=10, B2=14, B3=18))
     assert few["DFR(eq)"].note == "3 counted wells each are needed, there are 3 and 2 (control)"
     assert few["fold-threshold"].positive is True
-    unknown = [Row(row.well, row.sample, row.stimulus, None) for row in LAYOUT]
+    unknown = [replace(lying, cells_per_well=None) for lying in LAYOUT]
     no_cells = verdicts(plate(A1=1, A2=2, A3=3, B1=10, B2=14, B3=18), unknown)
     assert no_cells["DFR(eq)"].positive is True
     assert no_cells["fold-threshold"].note == "cells per well not known"
-    no_control = [row for row in LAYOUT if row.stimulus == "CEF"]
+    no_control = [lying for lying in LAYOUT if lying.stimulus == "CEF"]
     assert verdicts(plate(B1=1, B2=2, B3=3), no_control)["DFR(eq)"].note == "no negative control"
     nothing = verdicts(plate(A1=1, A2=2, A3=3))
     assert {r.positive for r in nothing.values()} == {None}
@@ -226,18 +228,18 @@ def test_what_cannot_be_judged_says_why() -> None:
 
 
 def test_wells_with_other_numbers_of_cells_are_scaled() -> None:
-    layout = [*LAYOUT[:3], *(Row(f"B{i}", "donor", "CEF", 400_000) for i in (1, 2, 3))]
+    layout = [*LAYOUT[:3], *(place(f"B{i}", "donor", "CEF", 400_000) for i in (1, 2, 3))]
     response = verdicts(plate(A1=5, A2=6, A3=7, B1=10, B2=12, B3=14), layout)["DFR(eq)"]
     assert response.note == "counts scaled to 200000 cells per well"
     assert response.p == dfr_eq([[5, 6, 7]], [5, 6, 7])[0] and response.positive is False
-    layout[3] = Row("B1", "donor", "CEF", None)
+    layout[3] = place("B1", "donor", "CEF", None)
     response = verdicts(plate(A1=5, A2=6, A3=7, B1=10, B2=12, B3=14), layout)["DFR(eq)"]
     assert (response.positive, response.note) == (None, "cells per well known of some wells only")
 
 
 def test_a_plate_s_folder(tmp_path: Path) -> None:
     write_result(tmp_path / "out", size=48)
-    layout = [Row(c.well, f"donor {c.well[0]}", "negative" if int(c.well[1:]) < 4 else "CEF")
+    layout = [place(c.well, f"donor {c.well[0]}", "negative" if int(c.well[1:]) < 4 else "CEF")
               for c in read_counts(tmp_path / "out")]  # fmt: skip
     path = write_responses(tmp_path / "out", layout, rules=Rules(fold=3))
     with open(path, newline="", encoding="utf-8") as file:

@@ -18,8 +18,11 @@ from spotcore._backends import backend_info
 from spotcore.commands.detect import detect
 from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder
 from spotcore.commands.settings import with_settings_of
+from spotcore.plates.colours import write_colours
 from spotcore.plates.files import PlateImages, find_images
-from spotcore.plates.layout import read_layout
+from spotcore.plates.layout import Layout, read_layout
+from spotcore.plates.replicates import find_background, write_replicates
+from spotcore.plates.responses import write_responses
 from spotcore.plates.run import Progress, run_plate
 from spotcore.plates.wells import plate_format
 from spotcore.settings_file import choose
@@ -84,6 +87,8 @@ def plate(
         images = find_images(source, pattern, plate_format(wells))
         chosen = choose(settings, {"threads": 1, **given})
         lying = None if layout is None else read_layout(layout, images.plate)
+        if lying is not None:  # a misspelt control is worth knowing before the work
+            find_background((row.stimulus for row in lying.rows()), background)
     except (ValueError, OSError) as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
@@ -98,6 +103,7 @@ def plate(
             record = run_plate(
                 images, folder, chosen, layout=lying, workers=workers, dask=dask, progress=progress
             )
+        _compare(folder, lying, background)
     except KeyboardInterrupt:
         raise fail("interrupted; the same command goes on from here", 130) from None
     except ModuleNotFoundError as error:
@@ -111,6 +117,14 @@ def plate(
         _conclude(record, folder, time.monotonic() - start)
     if all(well["status"] == "rejected" for well in record["wells"]):
         raise fail("no image could be analysed")
+
+
+def _compare(folder: Path, layout: Layout | None, background: str | None) -> None:
+    """Write the tables that compare wells and channels."""
+    if layout is not None:
+        write_replicates(folder, layout.rows(), background)
+        write_responses(folder, layout.rows(), background)
+    write_colours(folder)
 
 
 @contextmanager

@@ -90,6 +90,7 @@ def write_colours(
     for well, note in notes.items():
         if note:
             rows.append((well, "+".join(channels), *[""] * 6, note))
+            (folder / "wells" / f"{well}.colours.csv").unlink(missing_ok=True)  # an earlier run's
             continue
         yx = {c: shifts[well, c][0].apply(wells[well][c]["yx"]) for c in channels[1:]}
         points = {channels[0]: wells[well][channels[0]]["yx"]} | yx

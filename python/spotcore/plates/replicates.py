@@ -20,13 +20,13 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from spotcore.output import write_csv
+from spotcore.plates.layout import LayoutRow
 
 __all__ = [
     "BACKGROUNDS",
-    "LayoutRow",
     "Replicates",
     "WellCount",
     "find_background",
@@ -40,26 +40,6 @@ __all__ = [
 BACKGROUNDS = ("medium", "negative", "unstimulated", "background")
 
 _COUNTED = ("counted", "empty")
-
-
-class LayoutRow(Protocol):
-    """What a row of the layout tells of its well; `cells_per_well` None or 0 where not known."""
-
-    @property
-    def well(self) -> str:
-        """Name, A1."""
-
-    @property
-    def sample(self) -> str | None:
-        """Donor, patient."""
-
-    @property
-    def stimulus(self) -> str | None:
-        """Antigen or control."""
-
-    @property
-    def cells_per_well(self) -> float | None:
-        """Number of cells."""
 
 
 @dataclass(frozen=True)
@@ -193,8 +173,8 @@ def summarise(
     counts : iterable of WellCount
         One per well and channel. Wells that the layout does not name are not used; wells that it
         names and that have no result are left out as ``no image``.
-    layout : iterable
-        Rows with `well`, `sample`, `stimulus` and `cells_per_well`.
+    layout : iterable of LayoutRow
+        What lies in the wells.
     background : str, optional
         The stimulus of the negative control wells; see `find_background`.
 
@@ -210,7 +190,7 @@ def summarise(
         in a channel, or none where its status says that it was counted.
     """
     rows = list(layout)
-    control = find_background((row.stimulus or "" for row in rows), background)
+    control = find_background((row.stimulus for row in rows), background)
     results: dict[tuple[str, str], WellCount] = {}
     for result in counts:
         if result.status in _COUNTED and result.count is None:
@@ -225,7 +205,7 @@ def summarise(
         seen.add(row.well)
         if not (row.sample or row.stimulus):
             continue  # a well that is not in use
-        groups.setdefault((row.sample or "", row.stimulus or ""), []).append(row)
+        groups.setdefault((row.sample, row.stimulus), []).append(row)
     summaries = []
     for channel in dict.fromkeys(channel for channel, _ in results):
         of_channel = {well: result for (c, well), result in results.items() if c == channel}
@@ -253,7 +233,7 @@ def _summary(
         elif result.status == "too_numerous":
             censored.append(row.well)
         elif result.status in _COUNTED and result.count is not None:
-            counted.append((row.well, result.count, row.cells_per_well or None))
+            counted.append((row.well, result.count, row.cells_per_well))
         else:
             left_out.append(f"{row.well} ({result.status})")
     counts = [count for _, count, _ in counted]
@@ -366,8 +346,8 @@ def write_replicates(
     ----------
     folder : path-like
         OUT, with ``plate.json``.
-    layout : iterable
-        Rows with `well`, `sample`, `stimulus` and `cells_per_well`.
+    layout : iterable of LayoutRow
+        What lies in the wells.
     background : str, optional
         The stimulus of the negative control wells; see `find_background`.
 

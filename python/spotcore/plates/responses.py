@@ -35,7 +35,8 @@ import numpy as np
 
 from spotcore.output import write_csv
 from spotcore.plates.dfr import MIN_REPLICATES, dfr_2x, dfr_eq
-from spotcore.plates.replicates import LayoutRow, Replicates, read_counts, summarise
+from spotcore.plates.layout import LayoutRow
+from spotcore.plates.replicates import Replicates, read_counts, summarise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -270,8 +271,8 @@ def write_responses(
     ----------
     folder : path-like
         OUT, with ``plate.json``.
-    layout : iterable
-        Rows with `well`, `sample`, `stimulus` and `cells_per_well`.
+    layout : iterable of LayoutRow
+        What lies in the wells.
     background : str, optional
         The stimulus of the negative control wells; see `find_background`.
     rules : Rules, optional

@@ -23,7 +23,7 @@ __all__ = ["PLATE_FILES", "Progress", "run_plate"]
 
 #: Files of a plate that are made of all its wells: none outlives the start of another run.
 PLATE_FILES = ("plate.json", "wells.csv", "replicates.csv", "responses.csv", "colours.csv",
-               "report.html", "mosaic.png", "heatmap.png")  # fmt: skip
+               "registration.csv", "report.html", "mosaic.png", "heatmap.png")  # fmt: skip
 
 #: Columns of wells.csv.
 WELL_COLUMNS = ("well", "file", "status", "count", "channel", "low", "high", "secretion",
