@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from result_folder import write_result
+from spotcore.commands.app import app
+from spotcore.output import write_png
 from spotcore.plates import dfr
 from spotcore.plates.dfr import dfr_2x, dfr_eq
 from spotcore.plates.layout import LayoutRow
@@ -250,3 +253,14 @@ def test_a_plate_s_folder(tmp_path: Path) -> None:
     assert {row["source"] for row in rows} == {"Moodie 2010", "Dubey 2007"}
     assert rows[2]["limit"] == ">= 3 x control and >= 55 per 1e6 cells"
     assert rows[3]["note"] == "negative control too numerous to count"  # B3
+
+
+def test_a_misspelt_control_is_refused_before_the_work(tmp_path: Path) -> None:
+    write_png(tmp_path / "A1.png", np.zeros((40, 40), dtype=np.uint8))
+    layout = tmp_path / "layout.csv"
+    layout.write_text("well,stimulus\nA1,DMSO\n")
+    command = ["plate", str(tmp_path), "-o", str(tmp_path / "out"), "--layout", str(layout)]
+    refused = CliRunner().invoke(app, [*command, "--background", "water"])
+    assert refused.exit_code == 2
+    assert "background: 'water' is no stimulus of the layout; there are: DMSO" in refused.output
+    assert not (tmp_path / "out").exists()
