@@ -29,13 +29,17 @@ def processor() -> str:
     return next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), "?")
 
 
+LIMITS = ("fma_peak", "stream_rate")
+
+
+def limit(program: str, threads: int) -> str:
+    """Measure a limit of the machine now; "unknown" where the native benchmarks are not built."""
+    return output_of(str(ROOT / "build/bench/bench/native" / program), str(threads))
+
+
 def machine() -> dict[str, Any]:
     limits = {
-        program: {
-            threads: output_of(str(ROOT / "build/bench/bench/native" / program), str(threads))
-            for threads in (1, 2)
-        }
-        for program in ("fma_peak", "stream_rate")
+        program: {threads: limit(program, threads) for threads in (1, 2)} for program in LIMITS
     }
     return {
         "processor": processor(),

@@ -13,10 +13,7 @@ from machine import lines
 def main(path: str) -> None:
     run = json.loads(Path(path).read_text())
     machine = run["machine_info"]["spotcore"]
-    limits = {
-        "gflop": numbers(machine["fma_peak_gflops"]),
-        "gigabyte": numbers(machine["stream_gb_per_s"]),
-    }
+    streams = numbers(machine["stream_gb_per_s"])
     print(lines(machine))
     cases = sorted(run["benchmarks"], key=lambda case: case["group"])
     for group, members in groupby(cases, key=lambda case: case["group"]):
@@ -27,6 +24,8 @@ def main(path: str) -> None:
             per = 1e3 / info.get("per", 1)
             line = f"{info['program']:34} {info['threads']:7} {stats['median'] * per:11.2f}"
             line += f" {stats['min'] * per:11.2f}"
+            beside = info.get("fma_peak_gflops", machine["fma_peak_gflops"])
+            limits = {"gflop": numbers(beside), "gigabyte": streams}
             for work, limit in limits.items():
                 if work not in info:
                     continue
