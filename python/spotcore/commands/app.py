@@ -12,6 +12,7 @@ import spotcore
 from spotcore._backends import backend_info
 from spotcore.commands.convert import convert
 from spotcore.commands.detect import detect
+from spotcore.commands.export import export
 from spotcore.commands.options import AsJson
 from spotcore.commands.plate import plate
 from spotcore.commands.settings import settings
@@ -27,7 +28,7 @@ app = typer.Typer(
     help="Find secreting cells in ELISpot and FluoroSpot images.",
 )
 
-for _command in (detect, plate, settings, simulate, score, convert, train, reproduce, demo):
+for _command in (detect, export, plate, settings, simulate, score, convert, train, reproduce, demo):
     app.command()(_command)
 
 _OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "scipy", "numba", "pandas")

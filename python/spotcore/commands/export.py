@@ -1,0 +1,54 @@
+"""The command ``spotcore export``."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spotcore.commands.options import AsJson, fail
+from spotcore.export import export_folder
+
+__all__ = ["Format", "export"]
+
+
+class Format(StrEnum):
+    """Formats of `spotcore.export`."""
+
+    xlsx = "xlsx"
+    json = "json"
+    parquet = "parquet"
+    fcs = "fcs"
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Output of spotcore plate or spotcore detect.")],
+    formats: Annotated[
+        list[Format], typer.Option("--format", "-f", help="Can be given several times.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write to: FOLDER/export.")
+    ] = None,
+    edited: Annotated[
+        bool,
+        typer.Option("--edited", help="Take tables that a person edited (NAME.edited.cells.csv)."),
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No list of files.")] = False,
+) -> None:
+    """Write a result as a workbook, a JSON document, Parquet or FCS files, with its provenance.
+
+    XLSX, Parquet and FCS need pip install 'spotcore[export]'.
+    """
+    for format in dict.fromkeys(formats):
+        try:
+            paths = export_folder(folder, format.value, output, edited=edited)
+        except (ValueError, OSError, ImportError) as error:
+            raise fail(error) from None
+        for path in () if quiet and not as_json else paths:
+            typer.echo(
+                json.dumps({"format": format.value, "file": str(path)}) if as_json else str(path)
+            )

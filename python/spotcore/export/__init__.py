@@ -1,0 +1,78 @@
+"""Results in other programs' formats: XLSX, JSON, Parquet and FCS, each with its provenance.
+
+result (reads a result folder) -> xlsx, document (JSON), parquet, fcs
+
+The libraries come with ``pip install spotcore[export]`` and are imported where they are used; JSON
+needs none. The CSV files of a result are their own export: their provenance is the record beside
+them, ``plate.json`` for the tables of a plate and ``NAME.run.json`` for ``NAME.cells.csv``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from spotcore.export.result import ResultFolder, Table, Unit, open_result
+from spotcore.output import require_folder
+
+__all__ = ["FORMATS", "ResultFolder", "Table", "Unit", "export_folder", "open_result"]
+
+#: Format, and the module whose ``write`` makes its files.
+FORMATS = {"xlsx": "xlsx", "json": "document", "parquet": "parquet", "fcs": "fcs"}
+
+
+def export_folder(
+    folder: str | os.PathLike[str],
+    format: str,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    edited: bool = False,
+) -> list[Path]:
+    """Write the tables of a result in another format.
+
+    Parameters
+    ----------
+    folder : path-like
+        Output of ``spotcore plate`` (with its ``plate.json``), or of ``spotcore detect``.
+    format : str
+        ``xlsx``: one workbook, ``result.xlsx``, with a sheet per table and one for the provenance.
+        ``json``: one document, ``result.json``, as ``result.schema.json`` of this package says.
+        ``parquet``: a file per table, the provenance in the schema's metadata.
+        ``fcs``: a file per well and channel, ``NAME.fcs``, FCS 3.1, one event per spot.
+    output : path-like, optional
+        Folder to write to, made where it is missing; ``folder/export`` by default.
+    edited : bool
+        Take the tables that a person edited (``NAME.edited.cells.csv``) where there are any: their
+        spots, and their number as the well's count, without an interval or a total secretion.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, each written whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If the format is not known, or a file of the result is not what it should be; the message
+        names it.
+    FileNotFoundError
+        If the folder holds no result.
+    ImportError
+        If the format's library is not installed; the message says how to install it.
+    spotcore.output.OutputError
+        If a file cannot be written.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    result = open_result(folder, edited=edited)
+    target = require_folder(result.folder / "export" if output is None else output)
+    write: Callable[[ResultFolder, Path], list[Path]]
+    write = import_module(f"spotcore.export.{FORMATS[format]}").write
+    try:
+        return write(result, target)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"format {format} needs {error.name}: pip install 'spotcore[export]'"
+        ) from error
