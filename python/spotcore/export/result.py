@@ -148,10 +148,12 @@ class _Spots:
                 if row.get("edited") == "removed":
                     continue
                 cells = {**row, **where}
-                yield tuple(
-                    _value(cells.get(column, ""), kind, f"{unit.table}, line {line}, {column}")
-                    for column, kind in self.columns.items()
-                )
+                try:
+                    yield tuple(
+                        _value(cells.get(name, ""), kind) for name, kind in self.columns.items()
+                    )
+                except ValueError as error:
+                    raise ValueError(f"{unit.table}, line {line}: {error}") from None
 
 
 def open_result(folder: str | os.PathLike[str], *, edited: bool = False) -> ResultFolder:
@@ -288,13 +290,12 @@ def _table(name: str, rows: list[dict[str, str]], header: Iterable[str] = ()) ->
     columns: dict[str, Kind] = {}
     for column in dict.fromkeys([*header, *(key for row in rows for key in row)]):
         columns[column] = KINDS.get(column) or _kind(row.get(column, "") for row in rows)
-    values = [
-        tuple(
-            _value(row.get(column, ""), kind, f"{name}, row {number}, {column}")
-            for column, kind in columns.items()
-        )
-        for number, row in enumerate(rows, start=1)
-    ]
+    values = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            values.append(tuple(_value(row.get(key, ""), kind) for key, kind in columns.items()))
+        except ValueError as error:
+            raise ValueError(f"{name}, row {number}: {error}") from None
     return Table(name, columns, values)
 
 
@@ -316,18 +317,16 @@ def _kind(texts: Iterable[str]) -> Kind:
     return float if all(_FLOAT.fullmatch(text) for text in seen) else str
 
 
-def _value(text: str, kind: Kind, where: str) -> Value:
+def _value(text: str, kind: Kind) -> Value:
     """Parse one cell; what is empty or not finite is missing."""
     if kind is str:
         return text or None
     if text.lower() in _NOT_FINITE:
         return None
     try:
-        if kind is bool:
-            return _BOOLEANS[text.lower()]
-        number = kind(text)
+        number = _BOOLEANS[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
-        raise ValueError(f"{where}: expected {kind.__name__} or nothing, got {text!r}") from None
+        raise ValueError(f"expected {kind.__name__} or nothing, got {text!r}") from None
     return None if isinstance(number, float) and not math.isfinite(number) else number
 
 

@@ -55,11 +55,16 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     book = openpyxl.Workbook(write_only=True)
     wells, *others = result.tables
     provenance = Table("provenance", {"key": str, "value": str}, list(_flat(result.provenance)))
-    for table in (wells, result.spots, *others, provenance):
-        _write_table(book, table)
     path = folder / "result.xlsx"
-    with atomic_file(path) as file:
-        book.save(file)
+    try:
+        for table in (wells, result.spots, *others, provenance):
+            _write_table(book, table)
+        with atomic_file(path) as file:
+            book.save(file)
+    except BaseException:
+        for sheet in book:  # each has a file open
+            sheet.close()
+        raise
     return [path]
 
 
