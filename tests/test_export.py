@@ -106,7 +106,9 @@ def test_a_workbook_has_every_table_and_calculates_nothing(plate):
     assert provenance["layout.0.sample"] == EVIL
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "#N/A", "#REF!", "a\x00b"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\t=1", "#N/A", "#REF!", "<r><t>", "a\x00b"]
+)
 def test_text_stays_text_in_a_workbook(plate, text):
     record = json.loads((plate / "plate.json").read_text())
     record["pattern"] = text
@@ -114,7 +116,9 @@ def test_text_stays_text_in_a_workbook(plate, text):
     (path,) = export_folder(plate, "xlsx")
     sheet = openpyxl.load_workbook(path)["provenance"]
     cell = next(row[1] for row in sheet.iter_rows() if row[0].value == "pattern")
-    assert cell.data_type == "s" and cell.value == text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    assert cell.data_type == "s" and cell.value.lstrip(" ") == text.replace(
+        "\x00", "\N{REPLACEMENT CHARACTER}"
+    )
 
 
 def test_a_text_that_no_cell_holds_is_refused_not_cut(plate):
@@ -397,6 +401,6 @@ def test_the_command_says_what_is_wrong(plate, tmp_path, monkeypatch):
     assert run(plate).exit_code == 2
     with pytest.raises(ValueError, match="format: expected one of xlsx, json, parquet, fcs"):
         export_folder(plate, "pdf")
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     without = run(plate, "-f", "xlsx")
     assert without.exit_code == 1 and "pip install 'spotcore[export]'" in without.stderr

@@ -15,7 +15,7 @@ from typing import Any
 
 import spotcore
 
-__all__ = ["ResultFolder", "Table", "Unit", "open_result", "read_record", "read_rows"]
+__all__ = ["ResultFolder", "Table", "Unit", "Value", "open_result", "read_record", "read_rows"]
 
 Value = str | int | float | bool | None
 Kind = type[str] | type[int] | type[float] | type[bool]

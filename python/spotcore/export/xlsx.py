@@ -1,14 +1,14 @@
-"""A result as a workbook, through openpyxl."""
+"""A result as a workbook, through XlsxWriter."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from spotcore.export.result import ResultFolder, Table
+from spotcore.export.result import ResultFolder, Table, Value
 from spotcore.output import atomic_file
 
 __all__ = ["MAX_ROWS", "write"]
@@ -16,10 +16,10 @@ __all__ = ["MAX_ROWS", "write"]
 #: Rows of a sheet, the header among them (limits of Excel 2007 and later; so is MAX_TEXT).
 MAX_ROWS = 1_048_576
 MAX_TEXT = 32_767
-_EXACT = 2**53  # spreadsheets keep numbers as doubles
+_EXACT = 2**53  # spreadsheets keep numbers as doubles; beyond it integers go as text
 _WIDTHS = (9, 60)  # narrowest and widest column, in characters
 _LOOKED_AT = 200  # rows that decide on a column's width
-# What a spreadsheet takes for a formula, or openpyxl for an error value.
+# What a spreadsheet takes for a formula or an error value.
 _SUSPECT = tuple("=+-@#\t\r\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # no XML file can hold them
 
@@ -48,80 +48,68 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     ValueError
         If a text is longer than a cell can hold.
     ModuleNotFoundError
-        If openpyxl is not installed.
+        If XlsxWriter is not installed.
     """
-    import openpyxl
+    import xlsxwriter
 
-    book = openpyxl.Workbook(write_only=True)
     wells, *others = result.tables
     provenance = Table("provenance", {"key": str, "value": str}, list(_flat(result.provenance)))
     path = folder / "result.xlsx"
-    try:
+    options = {"constant_memory": True}
+    with atomic_file(path) as file, xlsxwriter.Workbook(file, options) as book:
+        formats = _Formats(book.add_format({"bold": True}), book.add_format({"quote_prefix": True}))
         for table in (wells, result.spots, *others, provenance):
-            _write_table(book, table)
-        with atomic_file(path) as file:
-            book.save(file)
-    except BaseException:
-        for sheet in book:  # each has a file open
-            sheet.close()
-        raise
+            _write_table(book, table, formats)
     return [path]
 
 
-def _write_table(book: Any, table: Table) -> None:
-    """Write one table to as many sheets as it needs."""
-    from openpyxl.utils import get_column_letter
+class _Formats(NamedTuple):
+    """Looks of cells."""
 
+    header: Any
+    text: Any  # is not calculated even after someone opened the cell for editing
+
+
+def _write_table(book: Any, table: Table, formats: _Formats) -> None:
+    """Write one table to as many sheets as it needs."""
     widths = _column_widths(table)
     rows = iter(table.rows)
     first = next(rows, None)
     number = 0
     while number == 0 or first is not None:
         number += 1
-        sheet = book.create_sheet(table.name if number == 1 else f"{table.name} {number}")
-        sheet.freeze_panes = "A2"
-        for column, width in enumerate(widths, start=1):
-            sheet.column_dimensions[get_column_letter(column)].width = width
-        sheet.append([_header_cell(sheet, name) for name in table.columns])
-        if first is not None:
-            sheet.append([_cell(sheet, value) for value in first])
-            for row in islice(rows, MAX_ROWS - 2):
-                sheet.append([_cell(sheet, value) for value in row])
+        sheet = book.add_worksheet(table.name if number == 1 else f"{table.name} {number}")
+        sheet.freeze_panes(1, 0)
+        for column, (name, width) in enumerate(zip(table.columns, widths, strict=True)):
+            sheet.set_column(column, column, width)
+            sheet.write_string(0, column, _printable(name), formats.header)
+        here = () if first is None else chain([first], islice(rows, MAX_ROWS - 2))
+        for line, row in enumerate(here, start=1):
+            for column, value in enumerate(row):
+                _write_cell(sheet, line, column, value, formats)
         first = next(rows, None)
 
 
-def _header_cell(sheet: Any, name: str) -> Any:
-    from openpyxl.styles import Font
-
-    cell = _text_cell(sheet, name)
-    cell.font = Font(bold=True)
-    return cell
-
-
-def _cell(sheet: Any, value: Any) -> Any:
-    """Return what stands for a value: numbers as numbers, text as text and nothing else."""
-    if isinstance(value, str):
-        return _text_cell(sheet, value) if value.startswith(_SUSPECT) else _printable(value)
-    if isinstance(value, int) and abs(value) > _EXACT:
-        return str(value)
-    return value
-
-
-def _text_cell(sheet: Any, text: str) -> Any:
-    """Text that is never calculated, not even after someone opened the cell for editing."""
-    from openpyxl.cell import WriteOnlyCell
-
-    cell = WriteOnlyCell(sheet, _printable(text))
-    cell.data_type = "s"
-    cell.quotePrefix = text.startswith(_SUSPECT)
-    return cell
+def _write_cell(sheet: Any, line: int, column: int, value: Value, formats: _Formats) -> None:
+    """Write numbers as numbers, and text as text whatever it looks like."""
+    if value is None:
+        return
+    if isinstance(value, bool):
+        sheet.write_boolean(line, column, value)
+    elif isinstance(value, str) or abs(value) > _EXACT:
+        text = _printable(str(value))
+        sheet.write_string(line, column, text, formats.text if text.startswith(_SUSPECT) else None)
+    else:
+        sheet.write_number(line, column, value)
 
 
 def _printable(text: str) -> str:
     """Replace what XML cannot hold; refuse what a cell cannot."""
     if len(text) > MAX_TEXT:
         raise ValueError(f"text {text[:40]!r}...: {len(text)} characters, a cell holds {MAX_TEXT}")
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    # XlsxWriter takes what begins with <r> for XML that is ready.
+    blank = " " if text.startswith("<r>") else ""
+    return blank + _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _column_widths(table: Table) -> list[int]:
