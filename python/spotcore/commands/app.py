@@ -31,7 +31,8 @@ app = typer.Typer(
 for _command in (detect, export, plate, settings, simulate, score, convert, train, reproduce, demo):
     app.command()(_command)
 
-_OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "scipy", "numba", "pandas")
+_OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "scipy", "numba", "pandas",
+             "xlsxwriter", "pyarrow", "flowio", "napari")  # fmt: skip
 
 
 def _version(asked: bool) -> None:

@@ -32,7 +32,7 @@ KINDS: dict[str, Kind] = {
 WELL_COLUMNS = ("well", "file", "status", "count", "channel", "low", "high", "secretion",
                 "artefacts", "reason")  # fmt: skip
 #: Tables of a plate beside its wells and spots, where it has them.
-OTHER_TABLES = ("replicates", "responses", "colours")
+OTHER_TABLES = ("replicates", "responses", "colours", "registration")
 
 # No leading zeros: those belong to names.
 _INTEGER = re.compile(r"[-+]?(0|[1-9]\d*)")
@@ -110,8 +110,8 @@ class ResultFolder:
     units : list of Unit
         The images in the order of the wells.
     tables : list of Table
-        ``wells`` first, then ``layout``, ``replicates``, ``responses``, ``colours`` where there
-        are any.
+        ``wells`` first, then ``layout``, ``replicates``, ``responses``, ``colours`` and
+        ``registration`` where there are any.
     """
 
     folder: Path
