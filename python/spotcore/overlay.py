@@ -15,7 +15,7 @@ from spotcore._arrays import as_image, as_points
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MARK_ON_BRIGHT", "MARK_ON_DARK", "draw_overlay"]
+__all__ = ["MARK_ON_BRIGHT", "MARK_ON_DARK", "draw_overlay", "stretched"]
 
 #: Marks have to be told from the image whatever its grey: strong colours, one for each polarity.
 MARK_ON_BRIGHT = (220, 0, 60)
@@ -73,7 +73,7 @@ def draw_overlay(
     missed = as_points([] if missed_yx is None else missed_yx, "missed_yx")
     radius = np.broadcast_to(np.asarray(radii, dtype=np.float64), len(points))
     zoom = max(1, math.ceil(_SMALL / min(grey.shape)))
-    picture = Image.fromarray(_stretched(grey, well)).convert("RGB")
+    picture = Image.fromarray(stretched(grey, well)).convert("RGB")
     picture = picture.resize((grey.shape[1] * zoom, grey.shape[0] * zoom), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(picture)
     if well is not None:
@@ -92,10 +92,28 @@ def _circle(draw: Any, y: float, x: float, radius: float, zoom: int, colour: Any
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour)
 
 
-def _stretched(
-    grey: NDArray[np.float32], well: tuple[float, float, float] | None
+def stretched(
+    grey: NDArray[np.float32],
+    well: tuple[float, float, float] | None,
+    least: float = 0.0,
 ) -> NDArray[np.uint8]:
-    """Stretch the grey levels of the well's inside (else of the whole image) to 0..255."""
+    """Stretch the grey levels of the well's inside (else of the whole image) to 0..255.
+
+    Parameters
+    ----------
+    grey : ndarray, float32, shape [H, W]
+        The image.
+    well : tuple of float or None
+        (y, x, radius) of the well.
+    least : float
+        Smallest range that is stretched, as a share of its upper end: with it, an empty well looks
+        even, and not like its noise.
+
+    Returns
+    -------
+    ndarray, uint8, shape [H, W]
+        The 0.1 percentile becomes 0, the 99.9 percentile 255.
+    """
     inside = grey
     if well is not None:
         y, x = np.ogrid[: grey.shape[0], : grey.shape[1]]
@@ -104,6 +122,7 @@ def _stretched(
     low, high = np.percentile(inside, (0.1, 99.9))
     if high <= low:
         low, high = float(grey.min()), float(grey.max()) + 1.0
+    low = min(low, (1.0 - least) * high)
     scaled: NDArray[np.uint8] = np.clip((grey - low) * (255.0 / (high - low)), 0, 255).astype(
         np.uint8
     )

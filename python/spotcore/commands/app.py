@@ -15,6 +15,7 @@ from spotcore.commands.detect import detect
 from spotcore.commands.export import export
 from spotcore.commands.options import AsJson
 from spotcore.commands.plate import plate
+from spotcore.commands.report import report
 from spotcore.commands.settings import settings
 from spotcore.commands.simulate import demo, score, simulate
 from spotcore.commands.train import reproduce, train
@@ -28,11 +29,13 @@ app = typer.Typer(
     help="Find secreting cells in ELISpot and FluoroSpot images.",
 )
 
-for _command in (detect, export, plate, settings, simulate, score, convert, train, reproduce, demo):
+for _command in (
+    detect, plate, report, export, settings, simulate, score, convert, train, reproduce, demo,
+):  # fmt: skip
     app.command()(_command)
 
-_OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "scipy", "numba", "pandas",
-             "xlsxwriter", "pyarrow", "flowio", "napari")  # fmt: skip
+_OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "jinja2", "scipy", "numba",
+             "pandas", "xlsxwriter", "pyarrow", "flowio", "napari")  # fmt: skip
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,148 @@
+"""The picture of a well as the page and the mosaic show it, never another than was analysed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from spotcore.io import read_image
+from spotcore.overlay import stretched
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from spotcore.report.folder import Unit
+
+__all__ = ["Shown", "jpeg", "show"]
+
+#: Longest side of a picture in the page.
+SIDE = 512
+#: Grey levels are stretched over at least this share of the brightest.
+_LEAST = 0.3
+
+
+class Shown(NamedTuple):
+    """A picture with the size of the image that it shows."""
+
+    image: Image | None
+    height: int  # of the analysed image, in which the marks' positions are given
+    width: int
+    note: str  # "" if it is the analysed file
+
+
+def show(unit: Unit, record: Mapping[str, Any], side: int = SIDE) -> Shown:
+    """Make the picture of a well from its image file, or from its overlay where that fails.
+
+    The file has to have the digest of the record: another picture under the marks would lie.
+
+    Parameters
+    ----------
+    unit : Unit
+        The well.
+    record : mapping
+        Its NAME.run.json.
+    side : int
+        Longest side of the picture in pixels; smaller images keep their size.
+
+    Returns
+    -------
+    Shown
+    """
+    size = record.get("image") or {}
+    height, width = int(size.get("height") or 0), int(size.get("width") or 0)
+    try:
+        image = _from_file(unit, record)
+        return Shown(_fit(image, side), image.height, image.width, "")
+    except Exception as error:  # whatever is wrong with one file, the others are shown
+        why = str(error)
+    try:
+        image = _from_overlay(unit.path(".overlay.png"), height, width)
+    except Exception:
+        return Shown(None, height, width, f"No picture: {why}")
+    note = f"{why}; this is the overlay, with its marks drawn in"
+    return Shown(_fit(image, side), height, width, note)
+
+
+def jpeg(image: Image, budget: int) -> bytes:
+    """Encode a picture as JPEG of at most `budget` bytes: quality first, then size, gives way.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Grey or RGB.
+    budget : int
+        Bytes, at least a thousand.
+
+    Returns
+    -------
+    bytes
+    """
+    quality = 86
+    while True:
+        out = io.BytesIO()
+        image.save(out, format="JPEG", quality=quality, optimize=True)
+        if out.tell() <= budget or max(image.size) <= 32:
+            return out.getvalue()
+        if quality > 62:
+            quality -= 12
+        else:
+            image = _fit(image, max(32, round(0.8 * max(image.size))))
+
+
+def _from_file(unit: Unit, record: Mapping[str, Any]) -> Image:
+    """Read the image that was analysed, stretched as in the overlay."""
+    from PIL import Image
+
+    name = str(record.get("file") or unit.file)
+    digest = str(record.get("sha256") or unit.sha256)
+    if not name:
+        raise ValueError("the image file is not known")
+    bases = (Path(), unit.folder, unit.folder.parent, unit.folder.parent.parent)
+    path = next((base / name for base in bases if (base / name).is_file()), None)
+    if path is None:
+        raise ValueError(f"{name} is missing")
+    settings = record.get("settings") or {}
+    picture = read_image(path, settings.get("channel"), record.get("page"))
+    if picture.sha256 != digest:
+        raise ValueError(f"{name} has changed since it was analysed")
+    circle = (record.get("well") or {}).get("circle")
+    well = (circle["y"], circle["x"], circle["radius"]) if circle else None
+    if picture.colours is not None:
+        return Image.fromarray(_brightened(picture.colours))
+    return Image.fromarray(stretched(picture.pixels, well, _LEAST))
+
+
+def _brightened(colours: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale colours [H, W, 3] to 0..255 by one factor for all: the hue of a dye stays."""
+    top = max(float(np.percentile(colours, 99.9)), 1.0)
+    scaled: NDArray[np.uint8] = np.clip(colours * (255.0 / top), 0, 255).astype(np.uint8)
+    return scaled
+
+
+def _from_overlay(path: Path, height: int, width: int) -> Image:
+    """Read the overlay without the caption below it."""
+    from PIL import Image
+
+    with Image.open(path, formats=["PNG"]) as overlay:
+        image = overlay.convert("RGB")
+    if not (height and width):
+        raise ValueError(f"{path}: the size of its image is not known")
+    zoom = max(1, image.width // width)
+    return image.crop((0, 0, min(image.width, zoom * width), min(image.height, zoom * height)))
+
+
+def _fit(image: Image, side: int) -> Image:
+    """Shrink to a longest side; never enlarge."""
+    from PIL import Image as Images
+
+    if max(image.size) <= side:
+        return image
+    scale = side / max(image.size)
+    size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
+    return image.resize(size, Images.Resampling.LANCZOS)
