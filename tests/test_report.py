@@ -138,6 +138,18 @@ def test_links_lead_to_files_beside_the_page(plate):
         assert link.startswith("./") and (plate / urllib.parse.unquote(link)).is_file()
 
 
+def test_wells_without_an_image_keep_their_place(tmp_path):
+    folder = write_result(tmp_path / "OUT", 1, 2)
+    path = folder / "plate.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rows": 8, "columns": 12}))
+    write_report(folder)
+    page = parsed(folder)
+    assert len(page.all("span", **{"class": "absent"})) == 94
+    rows = [text for _, text in page.all("th", scope="row")]
+    assert rows[:8] == list("ABCDEFGH")
+    assert any("2 of 96 wells" in text for _, text in page.all("p"))
+
+
 def test_tables_of_replicates_and_responses(plate):
     page = parsed(plate)
     cells = [text for _, text in page.all("td")]

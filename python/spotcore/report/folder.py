@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore.plates.wells import PlateFormat
+from spotcore.plates.wells import PlateFormat, well_name
 
 __all__ = ["Result", "Unit", "read_result", "read_rows"]
 
@@ -147,6 +147,11 @@ class Result:
             down, across = self.shape
             places = {unit.position: unit for unit in units}
         return [[places.get((row, column)) for column in range(across)] for row in range(down)]
+
+    def row_names(self) -> list[str]:
+        """Return the letters of the plate's rows, none for images."""
+        down = self.shape[0] if self.shape else 0
+        return [well_name(row, 0).rstrip("0123456789") for row in range(down)]
 
     def largest(self, channel: str) -> int:
         """Return the largest count of a channel, 0 where nothing was counted."""

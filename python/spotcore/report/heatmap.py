@@ -57,8 +57,8 @@ def draw_heatmap(result: Result, path: Path) -> None:
         for row, line in enumerate(grid):
             y = top + above + row * tall
             if plate:
-                label = next((u.well.rstrip("0123456789") for u in line if u), "")
-                draw_text(draw, (_LEFT - 12, y + tall / 2), label, _FONT, anchor="rm", fill=MUTED)
+                draw_text(draw, (_LEFT - 12, y + tall / 2), result.row_names()[row], _FONT,
+                          anchor="rm", fill=MUTED)  # fmt: skip
             for column, unit in enumerate(line):
                 x = _LEFT + column * cell
                 if plate and row == 0:
