@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from spotcore.demo import plate_like
 from spotcore.output import write_png
@@ -35,12 +36,13 @@ def start(*arguments, **options) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def until(condition, seconds: float = 60.0) -> None:
-    """Wait for something to become true."""
+def until(condition, seconds: float = 60.0) -> Any:
+    """Wait for something to become true, and return it."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (value := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+    return value
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -65,7 +65,7 @@ def run_dask(jobs: Iterable[Job], address: str) -> Generator[Job, None, None]:
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}),
         _connected(address) as client,
     ):
-        queue, ended = deque(jobs), as_completed()
+        queue, ended = deque(jobs), as_completed(loop=client.loop)
         running: dict[Any, Job] = {}
         while queue or running:
             # Enough that no worker waits, while the scheduler never holds the whole plate.
