@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
 
-.PHONY: help demo test lint format sanitize native install-check bench solve plate reproduce trainer clean
+.PHONY: help demo test lint format sanitize native install-check bench solve plate plate-run reproduce trainer clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -61,6 +61,10 @@ solve: $(READY) $(PEERS) ## the fast solve against FISTA, SciPy, PyTorch and SPO
 
 plate: $(READY) ## 96 simulated wells: wells per minute, and where the time goes
 	$(BIN)/python bench/plate_profile.py
+
+plate-run: $(READY) ## 96 simulated wells through the command line: seconds and memory; 384 wells in the same memory
+	$(BIN)/python bench/plate_run.py
+	$(BIN)/python bench/plate_run.py --memory
 
 reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
 	$(BIN)/python bench/reproduce_wells.py
