@@ -21,7 +21,7 @@ from spotcore.settings_file import lock
 pytest.importorskip("distributed", reason="distributed is not installed (extra 'dask')")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
-OPTIONS = ("--format", "12", "--max-iter", "40", "--tol", "0")
+OPTIONS = ("--format", "12", "--max-iter", "40", "--tol", "0", "--no-report")
 
 #: What each worker loads: every analysis is noted when it starts and when it has ended.
 NOTES = """
@@ -161,7 +161,7 @@ def test_a_study_with_a_file_of_its_own(tmp_path, cluster):
     study.write_text('method = "spotnet"\nnetwork = "mine.safetensors"\nthreads = 1\n')
     lock(study)
     cluster.add(1)
-    command = ["plate", folder, "--format", "6", "--settings", study]
+    command = ["plate", folder, "--format", "6", "--settings", study, "--no-report"]
     result = run(*command, "-o", out, "--dask", cluster.address)
     assert result.exit_code == 0, result.output
     assert {name for _, name, _ in cluster.notes()} == {"A1", "A2"}

@@ -25,7 +25,8 @@ from spotcore.plates.work import Job, analyse, finished
 from spotcore.settings import Settings
 from spotcore.settings_file import lock, settings_hash
 
-FAST = ("--format", "6", "--max-iter", "5")
+FAST = ("--format", "6", "--max-iter", "5", "--no-report")
+SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
 HEADER = ["well", "file", "status", "count", "channel", "low", "high", "secretion", "artefacts",
           "reason"]  # fmt: skip
 
@@ -39,7 +40,7 @@ def plate(tmp_path_factory):
     """Six wells and what an undisturbed run makes of them; not to be changed."""
     folder = write_plate(tmp_path_factory.mktemp("plate") / "images")
     out = folder.parent / "out"
-    result = run("plate", folder, "-o", out, *FAST)
+    result = run("plate", folder, "-o", out, *SLOW)
     assert result.exit_code == 0, result.output
     return folder, out, result
 
@@ -50,7 +51,7 @@ def test_what_a_plate_leaves(plate):
     assert list(rows[0]) == HEADER
     assert [row["well"] for row in rows] == ["A1", "A2", "A3", "B1", "B2", "B3"]
     record = json.loads((out / "plate.json").read_text())
-    assert record["settings_hash"] == settings_hash(Settings(max_iter=5))
+    assert record["settings_hash"] == settings_hash(Settings(max_iter=60, tol=0.0))
     assert (record["rows"], record["columns"], record["channels"]) == (2, 3, [])
     assert record["pattern"] == "{well}.png" and record["spotcore"] == sc.__version__
     for row, kept in zip(rows, record["wells"], strict=True):
@@ -70,7 +71,7 @@ def test_what_a_plate_leaves(plate):
 def test_a_run_like_detect(plate, tmp_path):
     """The same as one well alone, through the other command."""
     folder, out, _ = plate
-    alone = run("detect", folder / "B2.png", "-o", tmp_path, "--max-iter", 5, "--threads", 1)
+    alone = run("detect", folder / "B2.png", "-o", tmp_path, *SLOW[2:-1], "--threads", 1)
     assert alone.exit_code == 0
     for end in ("cells.csv", "overlay.png"):
         one = (tmp_path / f"B2.{end}").read_bytes()
@@ -219,8 +220,8 @@ def test_an_output_that_cannot_be_replaced_ends_the_run(tmp_path):
 def test_ended_in_the_middle_and_resumed(plate, tmp_path, how):
     folder, whole, _ = plate
     out = tmp_path / "out"
-    slow = ["plate", folder, "-o", out, "--format", 6, "--workers", 2, "--max-iter"]
-    process = start(*slow, 60, "--tol", 0)
+    command = ["plate", folder, "-o", out, *SLOW, "--workers", 2]
+    process = start(*command)
     until(lambda: len(done(out)) >= 1)
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
@@ -242,14 +243,10 @@ def test_ended_in_the_middle_and_resumed(plate, tmp_path, how):
             os.listdir(out / "wells")
         )
 
-    resumed = run(*slow, 60, "--tol", 0)
+    resumed = run(*command)
     assert resumed.exit_code == 0, resumed.output
     assert {name: time for name, time in times(out).items() if name in left} == left
-    assert not list(out.rglob("*.part"))
-    undisturbed = tmp_path / "undisturbed"
-    assert run(*slow[:3], undisturbed, *slow[4:], 60, "--tol", 0).exit_code == 0
-    assert contents(out) == contents(undisturbed)
-    assert contents(out).keys() == contents(whole).keys()
+    assert contents(out) == contents(whole)  # nothing half-written is left either
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -291,7 +288,7 @@ def test_a_locked_study(tmp_path):
     study = tmp_path / "study.toml"
     study.write_text("max_iter = 5\nlam = 0.4\n")
     digest = lock(study)
-    command = ["plate", folder, "-o", out, "--format", "6", "--settings", study]
+    command = ["plate", folder, "-o", out, "--format", "6", "--settings", study, "--no-report"]
     refused = run(*command, "--lam", "0.5")
     assert refused.exit_code == 2 and not out.exists()
     assert str(study) in refused.stderr and "--lam 0.5 would change it" in refused.stderr
@@ -330,12 +327,15 @@ def test_pages_and_channels(tmp_path):
     assert json.loads((tmp_path / "both/plate.json").read_text())["channels"] == ["green", "red"]
 
 
-def test_the_layout_is_kept(tmp_path):
+def test_the_layout_the_report_and_exports(tmp_path):
     folder, out = write_plate(tmp_path / "images", 2), tmp_path / "out"
     with open(tmp_path / "layout.csv", "w", newline="") as file:
         csv.writer(file).writerows([["well", "stimulus"], ["B3", "CEF"], ["A1", "medium"]])
-    result = run("plate", folder, "-o", out, *FAST, "--layout", tmp_path / "layout.csv")
+    result = run("plate", folder, "-o", out, *FAST[:-1], "--layout", tmp_path / "layout.csv",
+                 "--export", "json, XLSX")  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert (out / "report.html").exists() and (out / "replicates.csv").exists()
+    assert sorted(os.listdir(out / "export")) == ["result.json", "result.xlsx"]
     layout = json.loads((out / "plate.json").read_text())["layout"]
     assert [(row["well"], row["stimulus"]) for row in layout] == [("A1", "medium"), ("B3", "CEF")]
 
@@ -350,6 +350,9 @@ def test_the_layout_is_kept(tmp_path):
     (["--settings", "none.toml"], "none.toml"),
     (["-o", "."], "another folder than that of the images"),
     (["--workers", "0"], "workers"),
+    (["--background", "medium"], "--background names a stimulus of the --layout"),
+    (["--export", "xlsx,docx"], "--export: expected xlsx, json, parquet, fcs, got 'docx'"),
+    (["--method", "spotnet", "--network", "none"], "'none'"),
     (["--lam", "-1"], "lam"),
 ])  # fmt: skip
 def test_what_is_refused_before_any_work(tmp_path, monkeypatch, options, says):

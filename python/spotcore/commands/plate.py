@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,8 @@ from spotcore._backends import backend_info
 from spotcore.commands.detect import detect
 from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder
 from spotcore.commands.settings import with_settings_of
+from spotcore.export import FORMATS, export_folder
+from spotcore.networks import load_network
 from spotcore.plates.colours import write_colours
 from spotcore.plates.files import PlateImages, find_images
 from spotcore.plates.layout import Layout, read_layout
@@ -72,6 +75,9 @@ def plate(
         str | None,
         typer.Option(help="Analyse the wells on the Dask cluster with this scheduler address."),
     ] = None,
+    export: Annotated[
+        str | None, typer.Option(help="Other formats too, such as xlsx,parquet.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
@@ -89,6 +95,13 @@ def plate(
         lying = None if layout is None else read_layout(layout, images.plate)
         if lying is not None:  # a misspelt control is worth knowing before the work
             find_background((row.stimulus for row in lying.rows()), background)
+        elif background is not None:
+            raise ValueError("--background names a stimulus of the --layout, which is not given")
+        formats = _formats(export)
+        if chosen.method == "spotnet":
+            load_network(chosen.network)
+        if dask is not None and find_spec("distributed") is None:
+            raise ValueError("--dask needs distributed: pip install 'spotcore[dask]'")
     except (ValueError, OSError) as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
@@ -104,11 +117,11 @@ def plate(
                 images, folder, chosen, layout=lying, workers=workers, dask=dask, progress=progress
             )
         _compare(folder, lying, background)
+        for format in formats:
+            export_folder(folder, format)
     except KeyboardInterrupt:
         raise fail("interrupted; the same command goes on from here", 130) from None
-    except ModuleNotFoundError as error:
-        raise fail(f"--dask needs {error.name}: pip install 'spotcore[dask]'") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise fail(error) from None
     if as_json:
         for well in record["wells"]:
@@ -117,6 +130,21 @@ def plate(
         _conclude(record, folder, time.monotonic() - start)
     if all(well["status"] == "rejected" for well in record["wells"]):
         raise fail("no image could be analysed")
+
+
+def _formats(export: str | None) -> list[str]:
+    """Read the list of formats.
+
+    Raises
+    ------
+    ValueError
+        If one is not known.
+    """
+    formats = [] if export is None else [name.strip().lower() for name in export.split(",")]
+    for name in formats:
+        if name not in FORMATS:
+            raise ValueError(f"--export: expected {', '.join(FORMATS)}, got {name!r}")
+    return formats
 
 
 def _compare(folder: Path, layout: Layout | None, background: str | None) -> None:
