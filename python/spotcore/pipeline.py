@@ -150,7 +150,12 @@ def detect_file(
         "page": page,
         "sha256": picture.sha256,
         "started": started.isoformat(timespec="seconds"),
+        "status": "counted" if len(cells) else "empty",
+        "reason": None,
         "count": len(cells),
+        "interval": None,
+        "secretion": None,
+        "artefacts": 0,
         "settings": asdict(settings),
         "settings_hash": settings_hash(settings),
         "image": {

@@ -28,6 +28,7 @@ from spotcore.plates.replicates import find_background, write_replicates
 from spotcore.plates.responses import write_responses
 from spotcore.plates.run import Progress, run_plate
 from spotcore.plates.wells import plate_format
+from spotcore.report import write_report
 from spotcore.settings_file import choose
 
 __all__ = ["plate"]
@@ -78,6 +79,9 @@ def plate(
     export: Annotated[
         str | None, typer.Option(help="Other formats too, such as xlsx,parquet.")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html and its pictures.")
+    ] = True,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
@@ -117,6 +121,8 @@ def plate(
                 images, folder, chosen, layout=lying, workers=workers, dask=dask, progress=progress
             )
         _compare(folder, lying, background)
+        if report:
+            write_report(folder)
         for format in formats:
             export_folder(folder, format)
     except KeyboardInterrupt:
@@ -167,7 +173,7 @@ def _progress(hidden: bool) -> Iterator[Progress]:
                 bar.refresh()
                 return
             bar.update(done - bar.n)
-            if record.get("status") == "rejected":
+            if record["status"] == "rejected":
                 with tqdm.external_write_mode(file=sys.stderr):
                     typer.echo(f"spotcore: {record['file']}: {record['reason']}", err=True)
 

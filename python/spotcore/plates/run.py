@@ -118,7 +118,7 @@ def _write_tables(
     started = ""
     for image, job in zip(images.wells, jobs, strict=True):
         record = read_record(job)
-        low, high = record.get("interval") or (None, None)
+        low, high = record["interval"] or (None, None)
         row = {
             **{name: record.get(name) for name in WELL_COLUMNS},
             "well": image.position.name,
