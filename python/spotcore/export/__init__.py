@@ -46,6 +46,7 @@ def export_folder(
     edited : bool
         Take the tables that a person edited (``NAME.edited.cells.csv``) where there are any: their
         spots, and their number as the well's count, without an interval or a total secretion.
+        Replicates, responses and colours are left out then: those are of the original counts.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -15,7 +16,17 @@ from typing import Any
 
 import spotcore
 
-__all__ = ["ResultFolder", "Table", "Unit", "Value", "open_result", "read_record", "read_rows"]
+__all__ = [
+    "ResultFolder",
+    "Table",
+    "Unit",
+    "Value",
+    "open_result",
+    "read_edit",
+    "read_header",
+    "read_record",
+    "read_rows",
+]
 
 Value = str | int | float | bool | None
 Kind = type[str] | type[int] | type[float] | type[bool]
@@ -74,8 +85,7 @@ class Unit:
         original = read_record(path) if path.exists() else None
         if not self.edited:
             return original
-        edit = read_record(self.folder / f"{self.name}.edited.run.json")
-        return {**edit, "original_record": original}
+        return {**read_edit(self.folder, self.name), "original_record": original}
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,8 @@ class ResultFolder:
         """All spots of all wells: ``well``, ``channel`` and every column that any table has."""
         columns: dict[str, Kind] = {"well": str, "channel": str, "y": float, "x": float}
         for unit in self.units:
-            columns |= dict.fromkeys(_header(unit.table), float)
+            if unit.table.exists():
+                columns |= dict.fromkeys(read_header(unit.table), float)
         if "edited" in columns:  # at the end, as in the edited tables
             del columns["edited"]
             columns["edited"] = str
@@ -164,7 +175,8 @@ def open_result(folder: str | os.PathLike[str], *, edited: bool = False) -> Resu
     folder : path-like
         With ``plate.json`` and ``wells.csv``, or with ``NAME.run.json`` files.
     edited : bool
-        Take edited tables where there are any.
+        Take edited tables where there are any, and leave replicates, responses and colours out
+        then: those are of the original counts.
 
     Returns
     -------
@@ -230,6 +242,32 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             yield reader.line_num, row
 
 
+def read_header(path: Path) -> list[str]:
+    """Columns of a CSV file; none where it is empty."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file), [])
+
+
+def read_edit(folder: Path, name: str) -> dict[str, Any]:
+    """Read NAME.edited.run.json and make sure that it belongs to the tables beside it.
+
+    Raises
+    ------
+    ValueError
+        If NAME.cells.csv was made anew since the edit, or NAME.edited.cells.csv is not the one
+        that was saved with the record; the message names the file.
+    OSError
+        If a file is missing.
+    """
+    path = folder / f"{name}.edited.run.json"
+    edit = read_record(path)
+    for key, table in (("table_sha256", f"{name}.cells.csv"),
+                       ("edited_sha256", f"{name}.edited.cells.csv")):  # fmt: skip
+        if edit.get(key) != hashlib.sha256((folder / table).read_bytes()).hexdigest():
+            raise ValueError(f"{path}: the edit is not of the {table} beside it")
+    return edit
+
+
 def _open_plate(folder: Path, edited: bool) -> ResultFolder:
     """Read a plate's record and its small tables."""
     record = read_record(folder / "plate.json")
@@ -249,10 +287,11 @@ def _open_plate(folder: Path, edited: bool) -> ResultFolder:
     if isinstance(layout, list) and layout and all(isinstance(row, dict) for row in layout):
         texts = [{key: _text(value) for key, value in row.items()} for row in layout]
         tables.append(_table("layout", texts))
-    for name in OTHER_TABLES:
+    # What was computed from the original counts would contradict edited ones.
+    for name in () if any(unit.edited for unit in units) else OTHER_TABLES:
         path = folder / f"{name}.csv"
         if path.exists():
-            tables.append(_table(name, [row for _, row in read_rows(path)], _header(path)))
+            tables.append(_table(name, [row for _, row in read_rows(path)], read_header(path)))
     return ResultFolder(folder, record, units, tables)
 
 
@@ -279,7 +318,7 @@ def _wells(units: list[Unit], rows: list[dict[str, str]]) -> Table:
     for row in rows:
         unit = edits.get((row["well"], row.get("channel", "")))
         if unit is not None:
-            edit = read_record(unit.folder / f"{unit.name}.edited.run.json")
+            edit = read_edit(unit.folder, unit.name)
             row.update(status=edit["status"], count=str(edit["count"]), low="", high="",
                        secretion="", reason=f"edited by {edit['by']}")  # fmt: skip
     return _table("wells", rows, WELL_COLUMNS)
@@ -297,14 +336,6 @@ def _table(name: str, rows: list[dict[str, str]], header: Iterable[str] = ()) ->
         except ValueError as error:
             raise ValueError(f"{name}, row {number}: {error}") from None
     return Table(name, columns, values)
-
-
-def _header(path: Path) -> list[str]:
-    """Columns of a CSV file; none where it is missing or empty."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        return next(csv.reader(file), [])
 
 
 def _kind(texts: Iterable[str]) -> Kind:
