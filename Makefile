@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 TRAINER := $(VENV)/.trainer
+NAPARI := $(VENV)/.napari
 # Relative commands of cmake presets (ninja) come from the venv too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
 
-.PHONY: help demo test lint format sanitize native install-check bench solve plate plate-run reproduce trainer clean
+.PHONY: help demo test lint format sanitize native install-check bench solve plate plate-run reproduce trainer napari clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -73,6 +74,8 @@ reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the cou
 
 trainer: $(TRAINER) ## install PyTorch as well, so that the tests of the trainer are not skipped
 
+napari: $(NAPARI) ## install napari and Qt as well, so that the tests of the plugin are not skipped
+
 clean: ## remove everything that was built, the venv too
 	rm -rf build out $(VENV)
 
@@ -94,4 +97,8 @@ $(PEERS): $(READY)
 
 $(TRAINER): $(READY)
 	$(INSTALL) ".[test,lint,train]" "torch==2.13.0"
+	@touch $@
+
+$(NAPARI): $(READY)
+	$(INSTALL) ".[test,lint,napari]"
 	@touch $@

@@ -318,17 +318,14 @@ def test_napari_opens_a_result(napari, record, plate):
 
 
 @needs_napari
-@pytest.mark.skipif(
-    importlib.util.find_spec("qtpy") is None or importlib.util.find_spec("PySide6") is None,
-    reason="no Qt binding (extra napari)",
-)
 def test_the_widget_counts_and_saves(napari, record, monkeypatch):
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    from qtpy.QtWidgets import QApplication
-
+    pytest.importorskip("qtpy")
+    # Where a system's library is missing, such as libEGL, the reason says which one.
+    widgets = pytest.importorskip("PySide6.QtWidgets", exc_type=ImportError)
     from spotcore.napari_plugin.widget import EditMarks
 
-    application = QApplication.instance() or QApplication([])
+    application = widgets.QApplication.instance() or widgets.QApplication([])
     viewer = napari.components.ViewerModel()
     widget = EditMarks(viewer)
     assert not widget.save.enabled and "Open NAME.run.json" in widget.count.value

@@ -36,9 +36,11 @@ Kind = type[str] | type[int] | type[float] | type[bool]
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(
         ("well", "channel", "channels", "name", "file", "status", "reason", "sample", "stimulus",
-         "replicate", "rule", "edited"), str),
+         "replicate", "rule", "edited", "wells", "too_numerous", "left_out", "note", "source",
+         "limit"), str),
     **dict.fromkeys(("count", "artefacts", "n"), int),
     **dict.fromkeys(("low", "high", "secretion"), float),
+    **dict.fromkeys(("lower_bound", "background", "response"), bool),
 }  # fmt: skip
 WELL_COLUMNS = ("well", "file", "status", "count", "channel", "low", "high", "secretion",
                 "artefacts", "reason")  # fmt: skip
