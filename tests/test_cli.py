@@ -88,7 +88,7 @@ def test_options_reach_the_solver(tmp_path, well):
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     (record,) = lines(result)
-    assert record["status"] == "done" and record["file"] == str(well)
+    assert record["status"] == "counted" and record["file"] == str(well)
     assert (record["well"]["preset"], record["well"]["polarity"]) == ("paper", "bright")
     assert record["well"]["lam"] == 2.5 and record["threshold"] == 7
     assert (record["solve"]["iterations"], record["solve"]["stop_reason"]) == (12, "max_iter")
@@ -104,7 +104,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, well):
     out = tmp_path / "out"
     result = run("detect", bad, well, missing, "-o", out, "--json")
     assert result.exit_code == 1
-    assert [entry["status"] for entry in lines(result)] == ["failed", "done", "failed"]
+    assert [entry["status"] for entry in lines(result)] == ["failed", "counted", "failed"]
     assert "No such file" in lines(result)[2]["error"]
     assert str(bad) in result.stderr and str(missing) in result.stderr
     assert "2 of 3 images failed" in result.stderr

@@ -52,6 +52,9 @@ def test_what_a_file_says(tmp_path):
     ("max_iter = true", "max_iter: expected an integer, got True"),
     ("channel = 1", "channel: expected a text, got 1"),
     ('preset = "best"', "preset: expected 'auto' or 'paper' or 'well', got 'best'"),
+    ("lam = -0.1", "lam: expected a number, at least 0, got -0.1"),
+    ("max_iter = 0", "max_iter: expected a number above 0, got 0"),
+    ("pixel_size = 0", "pixel_size: expected a number above 0, got 0"),
     ("lam 0.1", "expected a TOML file"),
     ("lam = 1\nlam = 1", "expected a TOML file"),
     ("locked = 5", "not those it was locked with"),
@@ -142,6 +145,14 @@ def test_options_beside_a_file(tmp_path):
     assert choose(path, same) == Settings(lam=0.25, polarity="dark", threads=2)
     with pytest.raises(ValueError, match=r"locked with max_iter = None: --max-iter 5 would"):
         choose(path, {"max_iter": 5})
+
+
+def test_texts_of_the_command_line():
+    assert choose(None, {"lam": "0.5", "channel": "1"}) == Settings(lam=0.5, channel="1")
+    with pytest.raises(ValueError, match=r"--lam: expected a finite number, got 'much'"):
+        choose(None, {"lam": "much"})
+    with pytest.raises(ValueError, match="--polarity: expected 'auto' or"):
+        choose(None, {"polarity": "grey"})
 
 
 def run(*arguments):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -33,6 +34,11 @@ HOW = frozenset(("threads",))
 #: Settings that can name a file: the hash is of what it holds, wherever it lies.
 FILES = ("network", "flat_field")
 LOCK = "locked"
+#: Settings that are numbers above 0, and those that may be 0 too.
+POSITIVE = frozenset(
+    ("pixel_size", "max_iter", "threads", "gamma", "focus_limit", "min_diameter", "max_diameter")
+)
+NOT_NEGATIVE = frozenset(("lam", "threshold", "tol", "membrane", "min_density", "max_density"))
 
 
 class SettingsFile(NamedTuple):
@@ -77,7 +83,8 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
         if name not in hints:
             raise ValueError(f"{path}: unknown setting {name!r}; known are {', '.join(hints)}")
     values = {
-        name: _converted(value, hints[name], f"{path}, {name}") for name, value in held.items()
+        name: _checked(name, _converted(value, hints[name], f"{path}, {name}"), path)
+        for name, value in held.items()
     }
     for name in FILES:
         if _is_path(values.get(name)):
@@ -99,7 +106,8 @@ def choose(path: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Set
     path : path-like or None
         The file.
     given : mapping
-        Settings by name, stronger than the file.
+        Settings by name, stronger than the file; numbers and lists of them can be texts, files
+        can be paths.
 
     Raises
     ------
@@ -109,6 +117,11 @@ def choose(path: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Set
         If it cannot be read.
     """
     settings, locked = (Settings(), False) if path is None else read_settings(path)
+    hints = _hints()
+    given = {
+        name: _converted(_from_text(value, hints[name]), hints[name], f"--{name.replace('_', '-')}")
+        for name, value in given.items()
+    }
     changed = [name for name, value in given.items() if value != getattr(settings, name)]
     for name in changed if locked else ():
         if name not in HOW:
@@ -207,6 +220,31 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
             return converted
     expected = " or ".join(_named(option) for option in options if option is not type(None))
     raise ValueError(f"{where}: expected {expected}, got {value!r}")
+
+
+def _checked(name: str, value: Any, path: Path) -> Any:
+    """Refuse a number out of range before any work."""
+    if isinstance(value, int | float):
+        if name in POSITIVE and not value > 0:
+            raise ValueError(f"{path}, {name}: expected a number above 0, got {value}")
+        if name in NOT_NEGATIVE and not value >= 0:
+            raise ValueError(f"{path}, {name}: expected a number, at least 0, got {value}")
+    return value
+
+
+def _from_text(value: Any, hint: Any) -> Any:
+    """Read what the command line has as a text and a file of settings as a number or a list."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    options = typing.get_args(hint) if _is_union(hint) else (hint,)
+    if not isinstance(value, str) or any(value in typing.get_args(option) for option in options):
+        return value
+    with contextlib.suppress(ValueError):
+        if float in options:
+            return float(value)
+        if "," in value and any(typing.get_origin(option) is tuple for option in options):
+            return [float(part) for part in value.split(",")]
+    return value
 
 
 _NO = object()

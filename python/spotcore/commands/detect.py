@@ -132,7 +132,7 @@ def detect(
                 typer.echo(json.dumps({"file": str(path), "status": "failed", "error": why}))
             continue
         if as_json:
-            typer.echo(json.dumps({"file": str(path), "status": "done", **record}))
+            typer.echo(json.dumps({"file": str(path), **record}))
         elif not quiet:
             typer.echo(_summary(path, record))
     if failed:
