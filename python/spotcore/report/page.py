@@ -37,7 +37,7 @@ __all__ = ["MAX_MARKS", "write_report"]
 #: Marks of a well in the page; its table has them all.
 MAX_MARKS = 2000
 #: Bytes that all pictures of a page share, and what one gets of them at most.
-_PICTURES, _PICTURE = 15_000_000, 90_000
+_PICTURES, _PICTURE = 12_000_000, 90_000
 
 #: What the page asks of the provenance.
 _ABOUT = ("spotcore", "started", "settings_hash", "settings", "machine", "layout")
