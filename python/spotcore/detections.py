@@ -79,6 +79,22 @@ class Cells:
         """Return the number of cells."""
         return len(self.y)
 
+    def __getitem__(self, kept: NDArray[np.bool_]) -> Cells:
+        """Return some of the cells: those of a bool mask or an index array."""
+
+        def some(column: NDArray[Any] | None) -> Any:
+            return None if column is None else column[kept]
+
+        return Cells(
+            self.y[kept],
+            self.x[kept],
+            self.score[kept],
+            some(self.secretion),
+            some(self.profile),
+            self.threshold,
+            some(self.confidence),
+        )
+
     @property
     def yx(self) -> NDArray[np.int64]:
         """Positions (y, x) in pixels, [n, 2]."""

@@ -1,0 +1,354 @@
+"""What is measured on each spot of a well: size, strength, sharpness, confidence, neighbours.
+
+All lengths are in pixels, all strengths in the unit of `Well.signal`: optical density for dark
+spots, grey levels for bright ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spotcore.wells.prepare import _continued as continued
+from spotcore.wells.spots import curvature_noise, principal_curvatures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from spotcore.detections import Cells
+    from spotcore.wells.prepare import Well
+
+__all__ = [
+    "Limits",
+    "Measures",
+    "artefact_table",
+    "basins",
+    "cell_table",
+    "confidence",
+    "measure_cells",
+    "within",
+]
+
+#: ``P(spot) = 1 / (1 + exp(-(a + b ln snr)))``: a and b, fitted by `bench/calibrate_confidence.py`.
+CONFIDENCE = (-6.48, 5.23)
+#: Signal is smoothed by this share of a small spot's standard deviation before it is measured.
+_SMOOTHING = 0.5
+#: The signal-to-noise ratio is the largest at these multiples of a small spot's scale.
+_SNR_SCALES = (1.0, 2.0)
+_NEIGHBOURS = np.ones((3, 3), int)
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """What was measured on n spots.
+
+    Attributes
+    ----------
+    area : ndarray, float64, shape [n]
+        Pixels of the spot above half of its peak: those that hang together with the spot's middle
+        within its basin (`basins`), so that a neighbour's are not counted.
+    diameter : ndarray, float64, shape [n]
+        Of the circle of that area, ``2 sqrt(area / pi)``. A Gaussian's is 2.35 standard deviations.
+    peak : ndarray, float64, shape [n]
+        Largest signal over the membrane's background, lightly smoothed.
+    density : ndarray, float64, shape [n]
+        Signal over the background, summed up over the area. Half of a whole Gaussian's.
+    sharpness : ndarray, float64, shape [n]
+        Largest gradient within the area by the peak, in 1/px. A Gaussian of standard deviation s,
+        smoothing included, has ``exp(-1/2) / s``.
+    snr : ndarray, float64, shape [n]
+        Weaker principal curvature at the spot's middle by its standard deviation on bare membrane,
+        the larger of those at two scales: how far the spot stands out in its flattest direction.
+    confidence : ndarray, float64, shape [n]
+        Probability that the mark is a spot and not noise: a network's own, else `confidence`.
+    """
+
+    area: NDArray[np.float64]
+    diameter: NDArray[np.float64]
+    peak: NDArray[np.float64]
+    density: NDArray[np.float64]
+    sharpness: NDArray[np.float64]
+    snr: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of spots."""
+        return len(self.area)
+
+    def __getitem__(self, kept: NDArray[np.bool_]) -> Measures:
+        """Return the measures of some of the spots."""
+        return Measures(**{name: values[kept] for name, values in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Smallest and largest value that a spot may have; None stands for no limit.
+
+    Attributes
+    ----------
+    diameter : pair of float or None
+        In pixels.
+    density : pair of float or None
+        In the unit of the signal times pixels.
+    """
+
+    diameter: tuple[float | None, float | None] = (None, None)
+    density: tuple[float | None, float | None] = (None, None)
+
+
+def measure_cells(well: Well, cells: Cells) -> Measures:
+    """Measure the cells of a well on its picture.
+
+    Parameters
+    ----------
+    well : Well
+        From `prepare_well`.
+    cells : Cells
+        Marks on it.
+
+    Returns
+    -------
+    Measures
+        In the order of `cells`.
+    """
+    from scipy import ndimage
+
+    scale = max(_SMOOTHING * well.spot_scale, 0.5)
+    inside = well.mask > 0
+    signal = continued(well.signal, inside)
+    smooth = ndimage.gaussian_filter(signal, scale)
+    slope = np.hypot(*(ndimage.gaussian_filter(signal, scale, order=o) for o in ((1, 0), (0, 1))))
+    # The mark may stand a pixel beside the summit, but not on another spot's flank.
+    at_mark = smooth[cells.y, cells.x].astype(np.float64)
+    owner = basins(smooth, cells.yx, inside & (smooth > at_mark.min(initial=np.inf) / 2))
+    area, peak, density, steepest = np.zeros((4, len(cells)))
+    for i, box in enumerate(ndimage.find_objects(owner, max_label=len(cells))):
+        y, x = cells.y[i] - box[0].start, cells.x[i] - box[1].start
+        own = owner[box] == i + 1
+        close = np.s_[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        peak[i] = max(float(smooth[box][close][own[close]].max()), 0.0)
+        parts, _ = ndimage.label(own & (smooth[box] >= min(peak[i] / 2, at_mark[i])), _NEIGHBOURS)
+        part = parts == parts[y, x]
+        area[i] = part.sum()
+        density[i] = signal[box][part].sum()
+        steepest[i] = slope[box][part].max()
+    snr = signal_to_noise(well, cells, signal)
+    known = cells.confidence
+    return Measures(
+        area=area,
+        diameter=2 * np.sqrt(area / math.pi),
+        peak=peak,
+        density=density,
+        sharpness=steepest / np.maximum(peak, np.finfo(np.float64).tiny),
+        snr=snr,
+        confidence=confidence(snr) if known is None else np.asarray(known, np.float64),
+    )
+
+
+def basins(
+    smooth: NDArray[np.float32], yx: NDArray[np.int64], used: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Share an image out among marks: to each the pixels that water would flow to it from.
+
+    A watershed of the upside-down image with the marks as its springs, as the minimum spanning
+    forest that is rooted in them: the weight of an edge between two neighbours (of 8) is the depth
+    of the lower one, and among equal ones that of the higher. Marks that share a summit divide it.
+
+    Parameters
+    ----------
+    smooth : ndarray, shape [H, W]
+        Image, spots bright, smoothed lightly.
+    yx : ndarray, int64, shape [n, 2]
+        Marks in pixels, at different ones.
+    used : ndarray, bool, shape [H, W]
+        Pixels to share out.
+
+    Returns
+    -------
+    ndarray, int32, shape [H, W]
+        i + 1 where the basin of mark i is, 0 where no mark can be reached.
+
+    References
+    ----------
+    Cousty, Bertrand, Najman and Couprie, "Watershed cuts: minimum spanning forests and the drop of
+    water principle", IEEE TPAMI 31(8), 2009.
+    """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    owner = np.zeros(smooth.shape, np.int32)
+    if len(yx) == 0:
+        return owner
+    used = used.copy()
+    used[yx[:, 0], yx[:, 1]] = True
+    size = int(used.sum())
+    number = np.full(used.shape, -1, np.int32)
+    number[used] = np.arange(size)
+    values = smooth[used].astype(np.float64)
+    ends = []
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        h, w = used.shape
+        here = number[: h - dy, max(-dx, 0) : w - max(dx, 0)]
+        there = number[dy:, max(dx, 0) : w + min(dx, 0)]
+        both = (here >= 0) & (there >= 0)
+        ends.append(np.stack([here[both], there[both]]))
+    p, q = np.concatenate(ends, axis=1)
+    roots = number[yx[:, 0], yx[:, 1]]
+    # Ranks, and the higher end second, make the weights differ: then the forest is the only one,
+    # whichever way the picture is turned. Above 0: SciPy takes 0 for no edge.
+    rank = np.empty(size)
+    rank[np.argsort(values, kind="stable")] = np.arange(size)
+    low, high = np.minimum(rank[p], rank[q]), np.maximum(rank[p], rank[q])
+    depth = (size - low) * size + (size - high) + 1.0
+    # Pixel `size` stands for all springs.
+    graph = sparse.coo_array(
+        (
+            np.concatenate([depth, np.full(len(roots), 0.5)]),
+            (np.concatenate([p, roots]), np.concatenate([q, np.full(len(roots), size)])),
+        ),
+        shape=(size + 1, size + 1),
+    ).tocsr()
+    forest = csgraph.minimum_spanning_tree(graph)[:size, :size]
+    _, tree = csgraph.connected_components(forest, directed=False)
+    mark_of = np.zeros(tree.max() + 1, np.int32)
+    mark_of[tree[roots]] = np.arange(1, len(roots) + 1)
+    owner[used] = mark_of[tree]
+    return owner
+
+
+def signal_to_noise(well: Well, cells: Cells, signal: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return `Measures.snr` of marks on a signal that goes on smoothly outside of the well."""
+    best = np.zeros(len(cells))
+    for scale in np.array(_SNR_SCALES) * well.spot_scale:
+        weaker, _ = principal_curvatures(signal, float(scale))
+        noise = curvature_noise(max(well.noise, 1e-30), float(scale))
+        best = np.maximum(best, weaker[cells.y, cells.x] / noise)
+    return best
+
+
+def confidence(snr: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability that a mark of this signal-to-noise ratio is a spot.
+
+    A logistic function of the ratio's logarithm (Platt, 1999), fitted to simulated wells of known
+    truth. It knows of noise only: what scratches and dust look like no simulation says.
+
+    Parameters
+    ----------
+    snr : ndarray, shape [n]
+        `Measures.snr`.
+
+    Returns
+    -------
+    ndarray, float64, shape [n]
+    """
+    a, b = CONFIDENCE
+    exponent = a + b * np.log(np.maximum(snr, 1e-3))
+    return np.asarray(1 / (1 + np.exp(-exponent)), np.float64)
+
+
+def within(measures: Measures, limits: Limits) -> NDArray[np.bool_]:
+    """Tell which spots lie within the limits on size and density.
+
+    Parameters
+    ----------
+    measures : Measures
+    limits : Limits
+
+    Returns
+    -------
+    ndarray, bool, shape [n]
+    """
+    kept = np.ones(len(measures), bool)
+    for values, (low, high) in (
+        (measures.diameter, limits.diameter),
+        (measures.density, limits.density),
+    ):
+        kept &= (values >= (-np.inf if low is None else low)) & (
+            values <= (np.inf if high is None else high)
+        )
+    return kept
+
+
+def nearest_neighbour(yx: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each point's distance to the nearest other one, in pixels; infinite where alone."""
+    from scipy.spatial import cKDTree
+
+    if len(yx) == 0:
+        return np.zeros(0)
+    distance, _ = cKDTree(yx).query(yx, k=2)
+    return np.asarray(distance[:, 1], np.float64)
+
+
+def cell_table(cells: Cells, measures: Measures, pixel_size: float | None) -> dict[str, Any]:
+    """Return the columns of NAME.cells.csv.
+
+    Parameters
+    ----------
+    cells : Cells
+    measures : Measures
+        Of the same spots.
+    pixel_size : float or None
+        Pixel side in µm: then positions, diameter and distance come in µm and the area in mm² too.
+
+    Returns
+    -------
+    dict
+        Columns of length n by name, in the order of the file. ``nearest`` is empty where a spot is
+        alone.
+    """
+    own = replace(cells, confidence=None).columns()
+    distance = nearest_neighbour(cells.yx)
+    table: dict[str, Any] = {"y": own.pop("y"), "x": own.pop("x")}
+    shares = {name: own.pop(name) for name in list(own) if name.startswith("share_")}
+    micrometres = pixel_size is not None
+    side = pixel_size or 1.0
+    if micrometres:
+        table |= {"y_um": cells.y * side, "x_um": cells.x * side}
+    table |= own  # score and, of a solver, secretion
+    table["area"] = measures.area
+    if micrometres:
+        table["area_mm2"] = measures.area * (side * 1e-3) ** 2
+    table["diameter"] = measures.diameter
+    if micrometres:
+        table["diameter_um"] = measures.diameter * side
+    for name in ("peak", "density", "sharpness", "confidence"):
+        table[name] = getattr(measures, name)
+    table["nearest"] = [d if math.isfinite(d) else "" for d in distance.tolist()]
+    if micrometres:
+        table["nearest_um"] = [d * side if math.isfinite(d) else "" for d in distance.tolist()]
+    return table | shares
+
+
+def artefact_table(
+    found: Mapping[str, Any] | None, gated: Cells, measures: Measures
+) -> dict[str, Any]:
+    """Return the columns of NAME.artefacts.csv: what was found to be none, and what gates cut off.
+
+    Parameters
+    ----------
+    found : mapping or None
+        Columns ``y, x, reason, length, area`` of what the detection set aside.
+    gated : Cells
+        Spots beyond the gates.
+    measures : Measures
+        Of them.
+
+    Returns
+    -------
+    dict
+        The same columns. A gated spot's length is its diameter.
+    """
+    cut: dict[str, Any] = {
+        "y": gated.y,
+        "x": gated.x,
+        "reason": ["gate"] * len(gated),
+        "length": measures.diameter,
+        "area": measures.area,
+    }
+    first = {name: [] if found is None else list(found[name]) for name in cut}
+    return {name: first[name] + list(values) for name, values in cut.items()}

@@ -1,0 +1,365 @@
+"""Whether the count of a well means anything, and between which limits the true one lies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spotcore.detections import Cells
+    from spotcore.wells.measure import Measures
+    from spotcore.wells.prepare import Well
+
+__all__ = [
+    "Status",
+    "confluence",
+    "count_interval",
+    "focus",
+    "hidden_spots",
+    "resolution",
+    "well_status",
+]
+
+State = Literal["counted", "empty", "too_numerous", "out_of_focus", "no_well", "rejected"]
+
+#: At least so many spots must overlap at a point of the membrane for it to be confluent.
+CONFLUENT = 20.0
+#: A membrane whose signal is more skewed than this shows single spots.
+SKEWED = 1.5
+#: Signal of a bare membrane that was not measured: a share of full scale, or an optical density.
+BARE = {"bright": 0.1, "dark": 0.25}
+#: The sharpest tenth of the spots is softer than this many standard deviations of a small spot...
+SOFT_SCALES = 2.0
+#: ... and this many pixels, added in quadrature: the papers' optics and spots have some 3.5.
+SOFT_PIXELS = 4.0
+_FOCUS_SPOTS = 5  # of a signal-to-noise ratio of 10: fewer do not tell
+_FOCUS_SNR = 10.0
+#: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
+RESOLUTION = 0.65
+RESOLUTION_ERROR = 0.2  # relative
+#: More spots hidden behind others than seen: no count.
+_HIDDEN_SHARE = 0.5
+_SMALLEST_MEMBRANE = 200  # pixels
+_CLIPPED_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a well's count is worth.
+
+    Attributes
+    ----------
+    status : str
+        "counted"; "empty" (no spot); "too_numerous" (confluent); "out_of_focus"; "no_well" (none
+        in the picture); "rejected" (nothing that could be counted, `reason` says why).
+    reason : str or None
+        In words, where there is something to say.
+    count : int or None
+        Number of spots; None where it would mean nothing.
+    interval : pair of int, or None
+        95 % interval of the true number of spots above the limit of detection.
+    secretion : float or None
+        Total of the spots' secretions, in the signal's unit times pixels.
+    confluence, skewness : float
+        From `confluence`.
+    focus : float or None
+        From `focus`.
+    """
+
+    status: State
+    reason: str | None
+    count: int | None
+    interval: tuple[int, int] | None
+    secretion: float | None
+    confluence: float
+    skewness: float
+    focus: float | None
+
+
+def well_status(
+    well: Well,
+    cells: Cells,
+    measures: Measures,
+    grey: NDArray[np.float32],
+    *,
+    full_scale: float = 255.0,
+    membrane: float | None = None,
+    focus_limit: float | None = None,
+) -> Status:
+    """Judge a well.
+
+    Parameters
+    ----------
+    well : Well
+        From `prepare_well`.
+    cells : Cells
+        The spots that count.
+    measures : Measures
+        Of them.
+    grey : ndarray, float32, shape [H, W]
+        The picture that the well was prepared from.
+    full_scale : float
+        Largest grey level of the file.
+    membrane : float, optional
+        Grey level of a bare membrane, as wells without cells have it; see `confluence`.
+    focus_limit : float, optional
+        Largest `focus` in pixels, instead of the automatic one.
+
+    Returns
+    -------
+    Status
+    """
+    inside = well.mask > 0
+    overlap, skewness = confluence(well, grey, full_scale=full_scale, membrane=membrane)
+    softest = focus(measures)
+    if focus_limit is None:
+        focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
+    state: State = "counted" if len(cells) else "empty"
+    reason: str | None = None
+    # The papers' images are not wells: there is no membrane to be judged, and the model resolves
+    # what overlaps.
+    real = well.preset == "well"
+    values = grey[inside]
+    hidden = 0.0
+    if len(values) == 0 or values.min() == values.max():
+        state, reason = "rejected", "all pixels have the same grey level"
+    elif real and well.circle is None:
+        state, reason = "no_well", "no edge of a round well was found"
+    elif len(values) < _SMALLEST_MEMBRANE:
+        state, reason = "no_well", f"only {len(values)} pixels of membrane"
+    elif well.clipped > _CLIPPED_SHARE:
+        state, reason = "rejected", f"{well.clipped:.0%} of the pixels are black or saturated"
+    elif real and overlap >= CONFLUENT and skewness <= SKEWED:
+        state = "too_numerous"
+        reason = f"confluent: some {overlap:.0f} spots overlap at any point"
+    elif real and softest is not None and softest > focus_limit:
+        state = "out_of_focus"
+        reason = f"the sharpest spots are {softest:.1f} px wide, the limit is {focus_limit:.1f}"
+    else:
+        distance = resolution(well, measures)
+        hidden, _ = hidden_spots(cells.yx, inside, distance)
+        if real and hidden > _HIDDEN_SHARE * len(cells) > 0:
+            state = "too_numerous"
+            reason = f"crowded: some {hidden:.0f} spots are hidden by the {len(cells)} found"
+    if state not in ("counted", "empty"):
+        return Status(state, reason, None, None, None, overlap, skewness, softest)
+    return Status(
+        status=state,
+        reason=None,
+        count=len(cells),
+        interval=count_interval(cells.yx, measures.confidence, inside, distance),
+        secretion=None if cells.secretion is None else float(cells.secretion.sum()),
+        confluence=overlap,
+        skewness=skewness,
+        focus=softest,
+    )
+
+
+def confluence(
+    well: Well, grey: NDArray[np.float32], *, full_scale: float, membrane: float | None = None
+) -> tuple[float, float]:
+    """Measure how many spots overlap at a point of the membrane, without counting any.
+
+    Spots of one shape h that lie at random, N of them under the area ``(∫h)² / ∫h²`` of one, add
+    up to a signal of mean m, variance m² / N and skewness of the order of ``N^(-1/2)`` (Campbell's
+    theorem): ``N = m² / variance``. On a membrane with single spots the median is that of a bare
+    one, m is 0 and the skewness large; on a confluent one no gap reaches the bare level, and the
+    signal hardly varies by comparison (less still where dye and camera saturate).
+
+    Parameters
+    ----------
+    well : Well
+    grey : ndarray, float32, shape [H, W]
+        The picture that it was prepared from.
+    full_scale : float
+        Largest grey level of the file.
+    membrane : float, optional
+        Grey level of a bare membrane. By default 0.1 of full scale for bright spots and an optical
+        density of 0.25 below full scale for dark ones; a well without spots that is brighter (or
+        darker) is taken for a confluent one, unless it is as smooth as its pixels' noise.
+
+    Returns
+    -------
+    overlap : float
+        N.
+    skewness : float
+        Of the signal.
+
+    References
+    ----------
+    Rice, "Mathematical analysis of random noise", Bell System Technical Journal 23, 1944, part I
+    (Campbell's theorem and its extension to higher moments).
+    """
+    inside = well.mask > 0
+    if not inside.any():
+        return 0.0, 0.0
+    if well.polarity == "dark":
+        median = max(float(np.median(grey[inside])), 0.0)
+        level = math.log10((full_scale + 0.5) / (median + 0.5))
+        bare = BARE["dark"]
+        if membrane is not None:
+            bare = math.log10((full_scale + 0.5) / (membrane + 0.5))
+        unit = 1.0
+    else:
+        level = float(np.median(grey[inside])) / full_scale
+        bare = BARE["bright"] if membrane is None else membrane / full_scale
+        unit = 1.0 / full_scale
+    signal = well.signal[inside].astype(np.float64)
+    middle = np.median(signal)
+    width = 1.4826 * float(np.median(np.abs(signal - middle)))
+    if width == 0:
+        return 0.0, 0.0
+    spread = signal - signal.mean()
+    skewness = float(np.mean(spread**3) / np.mean(spread**2) ** 1.5)
+    if width < _TEXTURE * pixel_noise(well.signal, inside):
+        return 0.0, skewness
+    # From a measured bare level a stained membrane departs either way: polarity is guesswork where
+    # no single spot is to be seen.
+    mean = max(level - bare, 0.0) if membrane is None else abs(level - bare)
+    return (mean / (width * unit)) ** 2, skewness
+
+
+#: White noise alone has a ratio of 1.
+_TEXTURE = 1.3
+
+
+def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:
+    """Return the standard deviation of white noise, from second differences both ways.
+
+    The mask is blind to planes and to most of a spot.
+
+    References
+    ----------
+    Immerkaer, "Fast noise variance estimation", CVIU 64(2), 1996; with a median for the mean.
+    """
+    from scipy import ndimage
+
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
+    difference = ndimage.convolve(signal.astype(np.float64), mask, mode="nearest")
+    whole = ndimage.binary_erosion(inside, np.ones((3, 3), bool))
+    return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0
+
+
+def focus(measures: Measures) -> float | None:
+    """Return how wide the edges of the sharpest spots are, in pixels; None where spots do not tell.
+
+    The standard deviation of the Gaussian that has their `Measures.sharpness`: the lowest tenth
+    among the spots of a signal-to-noise ratio of 10, of which there have to be five.
+    """
+    clear = measures.snr >= _FOCUS_SNR
+    if clear.sum() < _FOCUS_SPOTS:
+        return None
+    return float(math.exp(-0.5) / np.quantile(measures.sharpness[clear], 0.9))
+
+
+def resolution(well: Well, measures: Measures) -> float:
+    """Return the distance below which two spots are marked as one, in pixels."""
+    typical = float(np.median(measures.diameter)) if len(measures) else 0.0
+    return RESOLUTION * max(typical, 2.35 * well.spot_scale / 2)
+
+
+def hidden_spots(
+    yx: NDArray[np.int64], inside: NDArray[np.bool_], distance: float
+) -> tuple[float, float]:
+    """Expect how many spots are hidden behind the marks of stronger ones, and its variance.
+
+    Where no mark has a stronger spot within `distance` (Matern's second hard core), n marks on
+    ``B = area / (π distance²)`` places stand for ``B c`` spots, ``c = -ln(1 - n / B)``; that
+    number has the variance ``B (exp(c) - c - 1)`` of linear counting, and what comes of the error
+    of `distance`, whose square it goes with. The density is taken locally, at each mark, for spots
+    come in clusters.
+
+    Parameters
+    ----------
+    yx : ndarray, int64, shape [n, 2]
+        Marks in pixels.
+    inside : ndarray, bool, shape [H, W]
+        Pixels where they can lie.
+    distance : float
+        In pixels.
+
+    Returns
+    -------
+    mean, variance : float
+
+    References
+    ----------
+    Matern, "Spatial variation", 1960, chapter 3.6; Whang, Vander-Zanden and Taylor, "A linear-time
+    probabilistic counting algorithm for database applications", ACM TODS 15(2), 1990.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(yx) < 2:
+        return 0.0, 0.0
+    place = math.pi * distance**2
+    area = float(inside.sum())
+    # Ten others of a well's mean density: near enough to see clusters, enough to have a density.
+    reach = max(math.sqrt(10 * area / (math.pi * len(yx))), 3 * distance)
+    others = cKDTree(yx).query_ball_point(yx, reach, return_length=True) - 1
+    used = np.argwhere(inside[::4, ::4]) * 4
+    seen = cKDTree(used).query_ball_point(yx, reach, return_length=True) * 16.0
+    full = np.clip(others * place / np.maximum(seen, place), 0.0, _FULLEST)
+    c = -np.log1p(-full)
+    places = np.where(full > 0, 1 / np.maximum(full, 1e-12), 0.0)  # that each mark stands for
+    mean = float(np.sum(places * c - (full > 0)))
+    counting = float(np.sum(places * (np.exp(c) - c - 1)))
+    return mean, counting + (2 * RESOLUTION_ERROR * mean) ** 2
+
+
+_FULLEST = 0.9  # of the places with a mark: beyond, the logarithm means nothing
+
+
+def count_interval(
+    yx: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    distance: float,
+) -> tuple[int, int]:
+    """Return a 95 % interval of the number of spots above the limit of detection.
+
+    The marks that are spots have a Poisson binomial distribution, by their confidences; to them
+    come those hidden behind others (`hidden_spots`), negative binomial with that mean and variance
+    (Poisson where the variance is not larger). The count itself always lies within.
+
+    Parameters
+    ----------
+    yx : ndarray, int64, shape [n, 2]
+        Marks in pixels.
+    confidence : ndarray, float64, shape [n]
+        Probability that each is a spot.
+    inside : ndarray, bool, shape [H, W]
+        Pixels where spots can lie.
+    distance : float
+        Below it two spots are marked as one, in pixels.
+
+    Returns
+    -------
+    low, high : int
+
+    References
+    ----------
+    Le Cam, "An approximation theorem for the Poisson binomial distribution", Pacific J. Math.
+    10(4), 1960 (here the distribution itself, by convolution).
+    """
+    from scipy import stats
+
+    n = len(yx)
+    p = np.ones(1)
+    for probability in confidence:
+        p = np.convolve(p, [1.0 - probability, probability])
+    mean, variance = hidden_spots(yx, inside, distance)
+    if mean > 1e-9:
+        most = np.arange(int(mean + 10 * math.sqrt(max(variance, mean)) + 10))
+        if variance > mean * (1 + 1e-9):
+            extra = stats.nbinom.pmf(most, mean**2 / (variance - mean), mean / variance)
+        else:
+            extra = stats.poisson.pmf(most, mean)
+        p = np.convolve(p, extra)
+    total = np.cumsum(p) / p.sum()
+    low, high = (int(np.searchsorted(total, q)) for q in (0.025, 0.975))
+    return min(low, n), max(high, n)

@@ -1,0 +1,237 @@
+"""What a well's count is worth: on real and simulated wells, blurred, empty, confluent, clipped."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from spotcore.demo import plate_like
+from spotcore.detections import Cells
+from spotcore.io import read_image
+from spotcore.wells import prepare_well
+from spotcore.wells.measure import Measures, measure_cells
+from spotcore.wells.status import (
+    confluence,
+    count_interval,
+    focus,
+    hidden_spots,
+    resolution,
+    well_status,
+)
+
+PEAK_FACTOR = 10.0  # signal-to-noise ratio of the marks that a detection keeps
+CONFLUENT = ("D3", "D6", "D9")
+
+
+def calibration():
+    path = Path(__file__).parents[1] / "bench" / "calibrate_confidence.py"
+    spec = importlib.util.spec_from_file_location("calibrate_confidence", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def judged(image, *, full_scale=255.0, membrane=None, focus_limit=None, **options):
+    """Status by the picture's summits alone: what a detection keeps, without a solve."""
+    grey = np.asarray(image, np.float32)
+    well = prepare_well(grey, full_scale=full_scale, **options)
+    cells = calibration().summits(well)
+    cells = cells[cells.score >= PEAK_FACTOR]
+    return well_status(
+        well, cells, measure_cells(well, cells), grey, full_scale=full_scale, membrane=membrane,
+        focus_limit=focus_limit,
+    )  # fmt: skip
+
+
+def membrane_only(size=256, grey=200.0, noise=2.0, surround=255.0, seed=0):
+    y, x = np.ogrid[:size, :size]
+    disc = np.hypot(y - size / 2, x - size / 2) < 0.45 * size
+    picture = np.where(disc, grey, surround)
+    return picture + noise * np.random.default_rng(seed).standard_normal(picture.shape)
+
+
+# ------------------------------------------------------------------------------------- statuses
+
+
+def test_a_countable_well():
+    image, cells = plate_like(60, 256, seed=2)
+    status = judged(image)
+    assert status.status == "counted" and status.reason is None
+    low, high = status.interval
+    assert low <= status.count <= high <= 2 * len(cells)
+    assert status.secretion is None  # summits alone have none
+
+
+@pytest.mark.parametrize("grey, surround", [(200.0, 255.0), (150.0, 255.0), (15.0, 0.0)])
+def test_an_empty_well(grey, surround):
+    polarity = "dark" if surround else "bright"
+    status = judged(membrane_only(grey=grey, surround=surround), polarity=polarity)
+    assert (status.status, status.count, status.interval) == ("empty", 0, (0, 0))
+
+
+def test_a_flat_picture_is_rejected():
+    status = judged(np.full((100, 100), 255.0), preset="well", polarity="dark")
+    assert status.status == "rejected" and "same grey level" in status.reason
+    assert status.count is None and status.interval is None
+
+
+def test_a_saturated_picture_is_rejected():
+    image = np.clip(membrane_only(grey=258, surround=0, noise=5), 0, 255)
+    status = judged(image, polarity="bright", preset="well")
+    assert status.status == "rejected" and "black or saturated" in status.reason
+
+
+def test_no_well_where_one_was_asked_for():
+    noise = np.random.default_rng(0).normal(100, 3, (200, 200))
+    assert judged(noise, preset="well").status == "no_well"
+    assert judged(noise, preset="paper").status in ("counted", "empty")
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_simulated_confluent_well(dark):
+    image, _ = plate_like(6000, 400, seed=3, dark=dark)
+    polarity = "dark" if dark else "bright"
+    status = judged(image, polarity=polarity, membrane=215.0 if dark else 20.0)
+    assert status.status == "too_numerous" and "confluent" in status.reason
+    assert status.count is None
+    few, _ = plate_like(40, 400, seed=3, dark=dark)
+    assert judged(few, polarity=polarity, membrane=215.0 if dark else 20.0).status == "counted"
+
+
+@pytest.mark.parametrize("overlap", [3.0, 30.0])
+def test_confluence_by_campbells_theorem(overlap):
+    # Shot noise with a known number of spots under the area of one, 4 pi sigma^2 for Gaussians.
+    rng, sigma, size = np.random.default_rng(5), 3.0, 400
+    n = rng.poisson(overlap * size**2 / (4 * np.pi * sigma**2))
+    impulses = np.zeros((size, size))
+    np.add.at(impulses, tuple(rng.integers(0, size, (2, n))), 1.0)
+    grey = 20 + 100 * ndimage.gaussian_filter(impulses, sigma, mode="wrap")
+    well = prepare_well(rng.normal(100, 3, (size, size)), preset="well", polarity="bright")
+    signal = (grey - np.median(grey)).astype(np.float32)
+    well = replace(well, signal=signal, mask=np.ones((size, size), np.float32))
+    found, skewness = confluence(well, grey.astype(np.float32), full_scale=255, membrane=20.0)
+    # The median and its deviation stand for mean and standard deviation: of the order of the skew.
+    assert found == pytest.approx(overlap, rel=0.15 + 4 / (3 * np.sqrt(overlap)) / 2)
+    # Of a Gaussian pulse, with kappa_3 and kappa_2 from its integrals.
+    assert skewness == pytest.approx(4 / (3 * np.sqrt(overlap)), rel=0.35)
+
+
+def test_the_plates_confluent_wells(shared_data):
+    plate = shared_data / "plate-a-to-d"
+    with (plate / "reader_counts.csv").open() as file:
+        names = {row["well"]: row["cmvision_index"] for row in csv.DictReader(file)}
+    found = {}
+    for well, index in names.items():
+        grey = read_image(plate / f"image1_Well_{index}.png").pixels
+        prepared = prepare_well(grey)
+        found[well] = confluence(prepared, grey, full_scale=255)
+        cells = Cells(*np.zeros((2, 0), np.int64), np.zeros(0, np.float32), None, None, 0.0)
+        status = well_status(prepared, cells, measure_cells(prepared, cells), grey)
+        assert (status.status == "too_numerous") == (well in CONFLUENT), (well, found[well])
+    # With margin: the crowded D4, D5 and D12 are the next.
+    confluent = min(found[well][0] for well in CONFLUENT)
+    others = max(overlap for well, (overlap, _) in found.items() if well not in CONFLUENT)
+    assert confluent > 1.8 * 20 and others < 20 / 1.8
+
+
+# ---------------------------------------------------------------------------------------- focus
+
+
+def test_focus_of_gaussian_spots():
+    sharpness = np.exp(-0.5) / np.linspace(2, 12, 100)
+    ones = np.ones(100)
+    m = Measures(ones, ones, ones, ones, sharpness, 20 * ones, ones)
+    assert focus(m) == pytest.approx(3.0, abs=0.15)  # the sharpest tenth
+    assert focus(m[np.arange(100) < 4]) is None
+    assert focus(Measures(ones, ones, ones, ones, sharpness, 2 * ones, ones)) is None
+
+
+@pytest.mark.parametrize("name", ["wells/test1.tif", "wells/test3.tif", "wells/test4.tif"])
+def test_blurred_wells(shared_data, name):
+    grey = read_image(shared_data / name).pixels
+    assert judged(grey).status == "counted"
+    flips = [judged(ndimage.gaussian_filter(grey, blur)).status for blur in (1.0, 8.0)]
+    # What is blurred so much that five spots do not stand out cannot be told from a faint well.
+    assert flips[0] == "counted"
+    assert flips[1] == "out_of_focus" or "test4" in name
+
+
+def test_a_blurred_simulated_well():
+    image, _ = plate_like(80, 512, seed=6)
+    assert judged(image).status == "counted"
+    blurred = judged(ndimage.gaussian_filter(image.astype(np.float32), 6.0))
+    assert blurred.status == "out_of_focus" and blurred.count is None
+    assert "sharpest spots" in blurred.reason
+    assert judged(image, focus_limit=1.0).status == "out_of_focus"
+
+
+# ------------------------------------------------------------------------------------- interval
+
+
+def poisson_points(rng, n, size=400):
+    return rng.integers(0, size, (n, 2))
+
+
+@pytest.mark.parametrize("n", [50, 300, 700])
+def test_hidden_spots_are_as_many_as_were_hidden(n):
+    rng, inside, distance = np.random.default_rng(n), np.ones((400, 400), bool), 6.0
+    missed, expected = [], []
+    for _ in range(12):
+        yx = poisson_points(rng, n)
+        # Matern's second kind: hidden by any stronger one, itself hidden or not.
+        near = np.hypot(*(yx[:, None] - yx[None]).transpose(2, 0, 1)) <= distance
+        marks = yx[~np.tril(near, -1).any(axis=1)]
+        missed.append(n - len(marks))
+        expected.append(hidden_spots(marks, inside, distance)[0])
+    # The local density reaches beyond the border, where nothing is: some too few are expected.
+    spread = np.std(missed) / np.sqrt(12)
+    assert np.mean(expected) == pytest.approx(np.mean(missed), rel=0.15, abs=4 * spread + 0.5)
+
+
+def test_intervals_hold_the_truth():
+    rng, inside, distance = np.random.default_rng(1), np.ones((400, 400), bool), 6.0
+    held = 0
+    for trial in range(60):
+        yx = poisson_points(rng, [20, 100, 300][trial % 3])
+        near = np.hypot(*(yx[:, None] - yx[None]).transpose(2, 0, 1)) <= distance
+        marks = yx[~np.tril(near, -1).any(axis=1)]
+        # As many noise marks again as the confidences admit.
+        noise = poisson_points(rng, rng.binomial(20, 0.3))
+        doubtful = poisson_points(rng, 20 - len(noise))
+        both = np.concatenate([marks, noise, doubtful])
+        sure = np.concatenate([np.ones(len(marks)), np.full(20, 0.7)])
+        low, high = count_interval(both, sure, inside, distance)
+        truth = len(yx) + len(doubtful)
+        held += low <= truth <= high
+    assert held >= 60 * 0.95 - 2 * np.sqrt(60 * 0.95 * 0.05)
+
+
+def test_intervals_of_simulated_wells():
+    wells, held = calibration(), []
+    for seed, n in enumerate([30, 80, 150, 250], start=500):
+        # Strong cells only: the interval is of those above the limit of detection.
+        well, cells, measures, _, truth = wells.marks_of(n, seed, 3.0)
+        sure = measures.snr >= PEAK_FACTOR
+        inside = well.mask > 0
+        low, high = count_interval(
+            cells.yx[sure], measures.confidence[sure], inside, resolution(well, measures[sure])
+        )
+        held.append(low <= len(truth) <= high)
+        assert low <= sure.sum() <= high
+    assert sum(held) >= 3
+
+
+def test_the_interval_of_nothing_and_of_certainty():
+    inside = np.ones((200, 200), bool)
+    none = np.zeros((0, 2), np.int64)
+    assert count_interval(none, np.zeros(0), inside, 5.0) == (0, 0)
+    far = np.array([[20, 20], [180, 180]])
+    assert count_interval(far, np.ones(2), inside, 1.0) == (2, 2)
+    low, high = count_interval(far, np.full(2, 0.5), inside, 1.0)
+    assert (low, high) == (0, 2)
