@@ -27,6 +27,9 @@ from spotcore.simulate import PRESETS
 SPOTCORE = [sys.executable, "-c", "from spotcore.cli import main; main()"]
 
 
+WELL_FILES = [f"well.{end}" for end in ("artefacts.csv", "cells.csv", "overlay.png", "run.json")]
+
+
 def run(*arguments):
     return CliRunner().invoke(commands.app, [str(a) for a in arguments])
 
@@ -50,7 +53,7 @@ def test_detect_writes_table_picture_and_record(tmp_path, well):
     out = tmp_path / "new" / "out"
     result = run("detect", well, "-o", out, "--pixel-size", "6.5", "--threads", "1")
     assert result.exit_code == 0, result.output
-    assert files(out) == ["well.cells.csv", "well.overlay.png", "well.run.json"]
+    assert files(out) == WELL_FILES
 
     record = json.loads((out / "well.run.json").read_text())
     assert record["spotcore"] == sc.__version__
@@ -62,11 +65,17 @@ def test_detect_writes_table_picture_and_record(tmp_path, well):
     assert solve["stop_reason"] in ("tol", "max_iter") and solve["iterations"] <= solve["max_iter"]
     assert 0 <= solve["gap"] < 1
     assert solve["objective"] == pytest.approx(solve["data_term"] + solve["penalty"])
-    assert set(record["seconds"]) == {"read", "prepare", "solve", "detect", "write"}
+    assert set(record["seconds"]) == {
+        "read", "prepare", "solve", "detect", "measure", "write",
+    }  # fmt: skip
     assert min(record["seconds"].values()) >= 0
 
     shares = [f"share_{k}" for k in range(1, len(record["well"]["sigma_limits"]))]
-    names = ["y", "x", "y_um", "x_um", "score", "secretion", *shares]
+    names = [
+        "y", "x", "y_um", "x_um", "score", "secretion", "area", "area_mm2", "diameter",
+        "diameter_um", "peak", "density", "sharpness", "confidence", "nearest", "nearest_um",
+        *shares,
+    ]  # fmt: skip
     assert (out / "well.cells.csv").read_text().split("\n")[0].split(",") == names
     table = read_columns(out / "well.cells.csv", names)
     assert len(table["y"]) == record["count"] > 0
@@ -78,6 +87,14 @@ def test_detect_writes_table_picture_and_record(tmp_path, well):
     picture = read_image(out / "well.overlay.png", "red").pixels
     assert picture.shape[1] == 128 * 7 and picture.shape[0] > 128 * 7
     assert "well.png" in result.stdout and f"{record['count']} cells" in result.stdout
+
+    low, high = record["interval"]
+    assert (record["status"], record["reason"]) == ("counted", None)
+    assert low <= record["count"] <= high and record["artefacts"] >= 0
+    assert record["secretion"] == pytest.approx(table["secretion"].sum(), rel=1e-5)
+    np.testing.assert_allclose(table["area_mm2"], table["area"] * 6.5e-3**2, rtol=1e-5)
+    header = (out / "well.artefacts.csv").read_text().split("\n")[0]
+    assert header == "y,x,reason,length,area"
 
 
 def test_options_reach_the_solver(tmp_path, well):
@@ -108,7 +125,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, well):
     assert "No such file" in lines(result)[2]["error"]
     assert str(bad) in result.stderr and str(missing) in result.stderr
     assert "2 of 3 images failed" in result.stderr
-    assert files(out) == ["well.cells.csv", "well.overlay.png", "well.run.json"]
+    assert files(out) == WELL_FILES
     quiet = run("detect", well, "-o", out, "--quiet")
     assert quiet.exit_code == 0 and quiet.stdout == "" and quiet.stderr == ""
 
@@ -121,7 +138,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, well, mon
     result = run("detect", well, "-o", tmp_path / "out")
     assert result.exit_code == 1 and "RuntimeError: no ink" in result.stderr
     # What is there is whole; the record, which says so, is not there.
-    assert files(tmp_path / "out") == ["well.cells.csv"]
+    assert files(tmp_path / "out") == WELL_FILES[:2]
 
 
 def test_outputs_must_not_overwrite_one_another(tmp_path, well):
@@ -217,7 +234,15 @@ def test_score_refuses_bad_tables(tmp_path):
 def test_demo(tmp_path):
     result = run("demo", "-o", tmp_path, "--cells", 40, "--size", 192, "--seed", 2)
     assert result.exit_code == 0, result.output
-    ends = ("cells.csv", "figure.png", "overlay.png", "png", "run.json", "truth.csv")
+    ends = (
+        "artefacts.csv",
+        "cells.csv",
+        "figure.png",
+        "overlay.png",
+        "png",
+        "run.json",
+        "truth.csv",
+    )
     assert files(tmp_path) == [f"demo.{end}" for end in ends]
     f1 = float(result.stdout.split("F1")[1].split()[0])
     scored = run("score", tmp_path / "demo.cells.csv", tmp_path / "demo.truth.csv", "--json")
@@ -298,7 +323,7 @@ def test_detect_with_a_network(tmp_path, well, monkeypatch):
     assert result.exit_code == 0, result.output
     assert asked == ["mine.safetensors"]
     assert "smoother" in result.output
-    assert files(out) == ["well.cells.csv", "well.overlay.png", "well.run.json"]
+    assert files(out) == WELL_FILES
     record = json.loads((out / "well.run.json").read_text())
     assert record["solve"] == {"method": "spotnet", "network": "smoother", "source": "here"}
     assert record["settings"]["method"] == "spotnet"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_PIXELS", "ImageError", "Picture", "count_pages", "read_image"]
+__all__ = ["MAX_PIXELS", "ImageError", "Picture", "count_pages", "luminance", "read_image"]
 
 #: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
 MAX_PIXELS = 100_000_000
@@ -322,4 +322,10 @@ def _grey(
         colours[:, :, 1], colours[:, :, 2]
     ):
         return colours[:, :, 0].astype(np.float32), "grey"
-    return colours.astype(np.float32) @ _LUMINANCE, "luminance"
+    return luminance(colours.astype(np.float32)), "luminance"
+
+
+def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the luminance [H, W] of red, green and blue [H, W, 3] by ITU-R BT.601."""
+    grey: NDArray[np.float32] = colours @ _LUMINANCE
+    return grey

@@ -26,6 +26,7 @@ __all__ = [
     "require_folder",
     "write_csv",
     "write_json",
+    "write_npz",
     "write_png",
 ]
 
@@ -198,6 +199,25 @@ def write_json(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None:
     text = json.dumps(record, indent=2, allow_nan=False)
     with atomic_file(path) as file:
         file.write(text.encode() + b"\n")
+
+
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays as a compressed NPZ file, atomically; the same arrays give the same bytes.
+
+    Parameters
+    ----------
+    path : path-like
+        The final name.
+    arrays : mapping of str to ndarray
+        The arrays.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with atomic_file(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:

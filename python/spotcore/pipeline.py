@@ -6,7 +6,7 @@ import datetime
 import math
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,12 +19,15 @@ from spotcore._backends import backend_info
 from spotcore.io import Picture, read_image
 from spotcore.networks import load_network
 from spotcore.observation import ObservationModel
-from spotcore.output import write_csv, write_json, write_png
+from spotcore.output import write_csv, write_json, write_npz, write_png
 from spotcore.overlay import draw_overlay
 from spotcore.settings import Settings
 from spotcore.settings_file import settings_hash
 from spotcore.solvers import Result, solve
-from spotcore.wells import Well, find_cells, prepare_well
+from spotcore.wells import Well, find_cells
+from spotcore.wells.chosen import corrected, gates, prepared
+from spotcore.wells.measure import artefact_table, cell_table, measure_cells, within
+from spotcore.wells.status import Status, well_status
 
 if TYPE_CHECKING:
     from spotcore.detections import Cells
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = [
     "SETTINGS",
     "Setting",
-    "cell_table",
     "detect_file",
     "draw_cells",
     "failure",
@@ -94,7 +96,10 @@ def detect_file(
     progress: Callable[[int, int], None] | None = None,
     page: int | None = None,
 ) -> dict[str, Any]:
-    """Find the cells of one image file and write NAME.cells.csv, .overlay.png and .run.json.
+    """Find and measure the cells of one image file, and judge the well.
+
+    Writes NAME.cells.csv, .artefacts.csv, .overlay.png and .run.json, and with the setting
+    `save_maps` .maps.npz.
 
     Parameters
     ----------
@@ -129,33 +134,47 @@ def detect_file(
     started = datetime.datetime.now(datetime.UTC)
     with _timed(seconds, "read"):
         picture = read_image(path, settings.channel, page)
-    with _timed(seconds, "prepare"):
-        well = prepare_well(
-            picture.pixels,
-            preset=settings.preset,
-            polarity=settings.polarity,
-            lam=settings.lam,
-            full_scale=picture.full_scale,
-        )
-    find = _by_network if settings.method == "spotnet" else _by_solver
-    cells, how = find(well, settings, progress, seconds)
+        seen, colour = corrected(picture, settings)
     pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
+    with _timed(seconds, "prepare"):
+        well = prepared(seen, picture, settings, pixel_size)
+    find = _by_network if settings.method == "spotnet" else _by_solver
+    found = find(well, settings, progress, seconds)
+    with _timed(seconds, "measure"):
+        measures = measure_cells(well, found.cells)
+        kept = within(measures, gates(settings, pixel_size))
+        gated = found.cells[~kept], measures[~kept]
+        cells, measures = found.cells[kept], measures[kept]
+        side = pixel_size or 1.0
+        status = well_status(
+            well,
+            cells,
+            measures,
+            seen.pixels,
+            full_scale=picture.full_scale,
+            membrane=settings.membrane,
+            focus_limit=None if settings.focus_limit is None else settings.focus_limit / side,
+        )
+    artefacts = artefact_table(found.artefacts, *gated)
     with _timed(seconds, "write"):
-        write_csv(folder / f"{name}.cells.csv", cell_table(cells, pixel_size))
-        caption = f"{path.name}   {len(cells)} cells   ({well.preset}, {well.polarity} spots)"
+        write_csv(folder / f"{name}.cells.csv", cell_table(cells, measures, pixel_size))
+        write_csv(folder / f"{name}.artefacts.csv", artefacts)
+        caption = f"{path.name}   {_in_words(status)}   ({well.preset}, {well.polarity} spots)"
         write_png(folder / f"{name}.overlay.png", draw_cells(picture, well, cells, caption))
+        if settings.save_maps:
+            write_npz(folder / f"{name}.maps.npz", {"signal": well.signal, **found.maps()})
     record = {
         "spotcore": spotcore.__version__,
         "file": str(path),
         "page": page,
         "sha256": picture.sha256,
         "started": started.isoformat(timespec="seconds"),
-        "status": "counted" if len(cells) else "empty",
-        "reason": None,
-        "count": len(cells),
-        "interval": None,
-        "secretion": None,
-        "artefacts": 0,
+        "status": status.status,
+        "reason": status.reason,
+        "count": status.count,
+        "interval": status.interval,
+        "secretion": status.secretion,
+        "artefacts": len(artefacts["y"]),
         "settings": asdict(settings),
         "settings_hash": settings_hash(settings),
         "image": {
@@ -164,15 +183,37 @@ def detect_file(
             "full_scale": picture.full_scale,
             "channel": picture.channel,
             "pixel_size_um": pixel_size,
+            "colour": None if colour is None else asdict(colour),
         },
-        "well": _well_record(well),
-        "solve": how,
+        "well": _well_record(well)
+        | {
+            "confluence": status.confluence,
+            "skewness": status.skewness,
+            "focus": status.focus,
+        },
+        "solve": found.how,
         "threshold": cells.threshold,
         "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
         "machine": machine_record(),
     }
     write_json(folder / f"{name}.run.json", record)
     return record
+
+
+def _in_words(status: Status) -> str:
+    """Say in a few words what came out."""
+    if status.count is None:
+        return f"{status.status.replace('_', ' ')} ({status.reason})"
+    return f"{status.count} cells"
+
+
+class _Found(NamedTuple):
+    """What a method found, how, and (where they are asked for) its maps."""
+
+    cells: Cells
+    artefacts: Mapping[str, Any] | None
+    how: dict[str, Any]
+    maps: Callable[[], dict[str, Any]]
 
 
 def machine_record() -> dict[str, Any]:
@@ -197,7 +238,7 @@ def _by_solver(
     settings: Settings,
     progress: Callable[[int, int], None] | None,
     seconds: dict[str, float],
-) -> tuple[Cells, dict[str, Any]]:
+) -> _Found:
     """Find cells by inverse diffusion; how it went is for the record."""
     setting = SETTINGS[well.preset]
     if settings.max_iter is not None:
@@ -221,7 +262,12 @@ def _by_solver(
         )
     with _timed(seconds, "detect"):
         cells = find_cells(well, result, settings.threshold)
-    return cells, _solve_record(result, setting)
+    return _Found(
+        cells,
+        None,
+        _solve_record(result, setting),
+        lambda: {"score": result.score, "fit": result.model.forward(result.a)},
+    )
 
 
 def _by_network(
@@ -229,7 +275,7 @@ def _by_network(
     settings: Settings,
     _: Callable[[int, int], None] | None,
     seconds: dict[str, float],
-) -> tuple[Cells, dict[str, Any]]:
+) -> _Found:
     """Find cells by a learned network, which has no iterations to report."""
     with _timed(seconds, "load"):
         network = load_network(settings.network)
@@ -238,20 +284,12 @@ def _by_network(
         signal = np.where(well.w > 0, well.signal, np.float32(0))
         cells = network.detect(signal, settings.threshold, mask=well.mask, threads=settings.threads)
     parameters = network.parameters
-    return cells, {
+    how = {
         "method": type(network).__name__.lower(),
         "network": parameters.metadata.name,
         "source": parameters.metadata.source,
     }
-
-
-def cell_table(cells: Cells, pixel_size: float | None) -> dict[str, Any]:
-    """Return the columns of NAME.cells.csv; positions in µm too where the pixel size is known."""
-    columns = cells.columns()
-    if pixel_size is None:
-        return columns
-    micrometres = {"y_um": columns["y"] * pixel_size, "x_um": columns["x"] * pixel_size}
-    return {"y": columns.pop("y"), "x": columns.pop("x"), **micrometres, **columns}
+    return _Found(cells, None, how, lambda: {"score": network.score(signal)})
 
 
 def draw_cells(

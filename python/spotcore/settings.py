@@ -39,6 +39,31 @@ class Settings:
         "solve" for inverse diffusion, "spotnet" for a learned network.
     network : str
         With the method "spotnet": name of shipped weights, or a path.
+    gamma : str or float
+        Tone curve of the camera: "none" where grey levels are proportional to light, "srgb", or a
+        number (stored levels are light to the power 1/gamma).
+    flat_field : str or None
+        Image of the lamp's pattern, to be divided out: same size as the wells, no well in it.
+    dark_frame : str or None
+        Image without light, taken off the picture and the flat field.
+    stain : str or list of three numbers
+        Colour of the spots in a colour picture: "auto" finds it, "luminance" uses none, "aec" is
+        that dye; or the strengths of optical density (dark spots) or light in red, green, blue.
+    sigma_limits : list of numbers or None
+        Limits of the σ bins in µm where the pixel size is known, else in pixels; by default from
+        the pixel size where it is known, else from the well's radius.
+    membrane : float or None
+        Grey level of a bare membrane; tells a confluent well from an empty one. By default 10 % of
+        full scale for bright spots, and half of it for dark ones.
+    focus_limit : float or None
+        A well is out of focus if its sharpest spots are wider than this standard deviation [µm, or
+        pixels where the pixel size is not known].
+    min_diameter, max_diameter : float or None
+        Spots beyond are not counted [µm, or pixels where the pixel size is not known].
+    min_density, max_density : float or None
+        Spots whose integrated density is beyond are not counted.
+    save_maps : bool
+        Save the signal, the score and the fit of each well in NAME.maps.npz.
     """
 
     preset: Literal["auto", "paper", "well"] = "auto"
@@ -52,3 +77,15 @@ class Settings:
     threads: int | None = None
     method: Literal["solve", "spotnet"] = "solve"
     network: str = "spotnet"
+    gamma: Literal["none", "srgb"] | float = "none"
+    flat_field: str | None = None
+    dark_frame: str | None = None
+    stain: str | tuple[float, float, float] = "auto"
+    sigma_limits: tuple[float, ...] | None = None
+    membrane: float | None = None
+    focus_limit: float | None = None
+    min_diameter: float | None = None
+    max_diameter: float | None = None
+    min_density: float | None = None
+    max_density: float | None = None
+    save_maps: bool = False

@@ -32,7 +32,7 @@ __all__ = [
 #: Settings that say how the work is done, not what is found: no part of the hash.
 HOW = frozenset(("threads",))
 #: Settings that can name a file: the hash is of what it holds, wherever it lies.
-FILES = ("network", "flat_field")
+FILES = ("network", "flat_field", "dark_frame")
 LOCK = "locked"
 #: Settings that are numbers above 0, and those that may be 0 too.
 POSITIVE = frozenset(

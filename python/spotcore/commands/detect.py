@@ -6,7 +6,7 @@ import json
 import logging
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -81,6 +81,36 @@ def detect(
     threshold: Annotated[
         float | None, typer.Option(callback=not_negative, help="Smallest score of a cell.")
     ] = None,
+    stain: Annotated[
+        str,
+        typer.Option(
+            help="Spots' colour in a colour picture: auto (found), luminance, aec, or R,G,B."
+        ),
+    ] = "auto",
+    gamma: Annotated[
+        str, typer.Option(help="Tone curve to undo: none, srgb or a number.")
+    ] = "none",
+    flat_field: Annotated[
+        Path | None, typer.Option(help="Image of the lamp's pattern, to be divided out.")
+    ] = None,
+    dark_frame: Annotated[
+        Path | None, typer.Option(help="Image without light, beside --flat-field.")
+    ] = None,
+    membrane: Annotated[
+        float | None,
+        typer.Option(callback=not_negative, help="Grey level of a bare membrane."),
+    ] = None,
+    min_diameter: Annotated[
+        float | None,
+        typer.Option(callback=positive, help="Smallest spot, in µm if the pixel size is known."),
+    ] = None,
+    max_diameter: Annotated[
+        float | None,
+        typer.Option(callback=positive, help="Largest spot, in µm if the pixel size is known."),
+    ] = None,
+    save_maps: Annotated[
+        bool, typer.Option("--save-maps", help="Write signal, score and fit as NAME.maps.npz.")
+    ] = False,
     max_iter: Annotated[int | None, typer.Option(min=1, help="Iteration limit.")] = None,
     tol: Annotated[
         float | None,
@@ -93,7 +123,7 @@ def detect(
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
-    """Find the cells of each image; write NAME.cells.csv, NAME.overlay.png and NAME.run.json.
+    """Find the cells of each image; write NAME.cells.csv, .artefacts.csv, .overlay.png, .run.json.
 
     A file that fails is reported on stderr and the others go on; the exit status is then 1.
     """
@@ -116,6 +146,14 @@ def detect(
         threads=threads,
         method=method.value,
         network=network,
+        stain=_stain(stain),
+        gamma=_gamma(gamma),
+        flat_field=None if flat_field is None else str(flat_field),
+        dark_frame=None if dark_frame is None else str(dark_frame),
+        membrane=membrane,
+        min_diameter=min_diameter,
+        max_diameter=max_diameter,
+        save_maps=save_maps,
     )
     failed = 0
     for path, name in names.items():
@@ -139,12 +177,42 @@ def detect(
         raise fail(f"{failed} of {len(names)} images failed")
 
 
+def _stain(text: str) -> str | tuple[float, float, float]:
+    """Read R,G,B as three numbers; a name stays one."""
+    if "," not in text:
+        return text
+    try:
+        r, g, b = map(float, text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"--stain: expected a name or R,G,B, got {text}") from None
+    return r, g, b
+
+
+def _gamma(text: str) -> Literal["none", "srgb"] | float:
+    """Read a number; a name stays one."""
+    if text == "none":
+        return "none"
+    if text == "srgb":
+        return "srgb"
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"--gamma: expected none, srgb or a number, got {text}") from None
+
+
 def _summary(path: Path, record: dict[str, Any]) -> str:
     """One line for a person."""
     well, how, seconds = record["well"], record["solve"], sum(record["seconds"].values())
     edge = "" if well["circle"] else ", no edge of a well found"
     ended = how.get("network") or f"{how['stop_reason']} after {how['iterations']} iterations"
+    if record["count"] is None:
+        found = f"{record['status']}: {record['reason']}"
+    else:
+        low, high = record["interval"]
+        found = f"{record['count']} cells, {low} to {high} at 95 %"
+        if record["artefacts"]:
+            found += f", {record['artefacts']} artefacts"
     return (
-        f"{path.name}: {record['count']} cells (preset {well['preset']}{edge}; {well['polarity']} "
+        f"{path.name}: {found} (preset {well['preset']}{edge}; {well['polarity']} "
         f"spots; {ended}, {seconds:.1f} s)"
     )

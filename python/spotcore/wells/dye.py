@@ -1,0 +1,307 @@
+"""From the samples of a file to light, and from colours to one dye: before a well is prepared.
+
+Each step is the user's choice: the camera's tone curve is undone (`linear`), the lamp's pattern is
+divided out (`flattened`), a colour picture becomes a picture in the spots' own colour (`in_colour`)
+and saturated pixels lose their weight (`saturated`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from spotcore.io import Picture, luminance
+from spotcore.wells.circle import find_well
+from spotcore.wells.membrane import background, find_polarity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from spotcore.wells.membrane import Polarity
+
+__all__ = ["STAINS", "Colour", "flattened", "in_colour", "linear", "saturated", "spot_colour"]
+
+STAINS: dict[str, tuple[float, float, float]] = {"aec": (0.2743, 0.6796, 0.6803)}
+"""Optical density in red, green and blue by name. AEC: Landini's plugin "Colour Deconvolution" for
+ImageJ, as scikit-image's `rgb_from_hax` has it. The dye of BCIP/NBT depends on the kit: found."""
+
+_STRONG = 6.0  # standard deviations of the noise that a spot's pixel stands out
+_FEWEST = 20  # strong pixels, for a colour to be found
+_ROUNDS = 5
+_BACKGROUND_SCALE = 1 / 8  # of the radius, as in `prepare`
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How a colour picture became one of grey levels.
+
+    Attributes
+    ----------
+    vector : tuple of three floats
+        Strength of the spots' signal in red, green and blue, their mean being 1: of the optical
+        density for dark spots, of the light for bright ones.
+    source : {"found", "given", "none"}
+        Whether the vector was found in the picture, given, or neither (no spot stood out: then
+        it is that of the luminance).
+    pixels : int
+        Number of pixels it was found from.
+    """
+
+    vector: tuple[float, float, float]
+    source: Literal["found", "given", "none"]
+    pixels: int
+
+
+def linear(picture: Picture, gamma: float | Literal["none", "srgb"]) -> Picture:
+    """Undo the tone curve of a camera, so that grey levels are proportional to light.
+
+    Parameters
+    ----------
+    picture : Picture
+    gamma : float or {"none", "srgb"}
+        "srgb": the curve of IEC 61966-2-1. A number: stored levels are light to the power 1/gamma.
+
+    Returns
+    -------
+    Picture
+        With levels from 0 to the same full scale.
+
+    Raises
+    ------
+    ValueError
+        If gamma is not above 0.
+    """
+    if gamma == "none" or gamma == 1.0:
+        return picture
+    if not (gamma == "srgb" or (isinstance(gamma, float | int) and 0 < gamma < np.inf)):
+        raise ValueError(f"gamma: expected none, srgb or a number above 0, got {gamma!r}")
+    scale = float(picture.full_scale)
+
+    def unbent(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+        share = levels / scale
+        if gamma == "srgb":
+            share = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+        else:
+            share = share ** float(gamma)
+        light: NDArray[np.float32] = (share * scale).astype(np.float32)
+        return light
+
+    return _each(picture, unbent)
+
+
+def flattened(picture: Picture, flat: Picture, dark: Picture | None = None) -> Picture:
+    """Divide the lamp's pattern out: ``(I - D) / (F - D) * mean(F - D)``.
+
+    Parameters
+    ----------
+    picture : Picture
+    flat : Picture
+        The same field of view without a well, or an empty one; of the same size, and as linear.
+    dark : Picture, optional
+        The same without light.
+
+    Returns
+    -------
+    Picture
+        Levels stay within 0 and full scale.
+
+    Raises
+    ------
+    ValueError
+        If the sizes differ, or the flat field is not brighter than the dark frame.
+    """
+    for name, frame in (("flat_field", flat), ("dark_frame", dark)):
+        if frame is not None and frame.pixels.shape != picture.pixels.shape:
+            raise ValueError(
+                f"{name}: expected {_size(picture)} pixels, as the image has, got {_size(frame)}"
+            )
+    below = np.zeros_like(flat.pixels) if dark is None else dark.pixels
+    gain = flat.pixels - below
+    mean = float(gain.mean())
+    # A dead pixel of the flat field must not blow up: its gain is one of a hundredth at least.
+    if mean <= 0:
+        raise ValueError("flat_field: expected it brighter than the dark frame, got a mean of 0")
+    gain = np.maximum(gain / mean, 0.01)
+    scale = float(picture.full_scale)
+
+    def even(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+        shape = (..., None) if levels.ndim == 3 else ...
+        evened: NDArray[np.float32] = (levels - below[shape]) / gain[shape]
+        return np.clip(evened, 0.0, scale)
+
+    return _each(picture, even)
+
+
+def saturated(picture: Picture, polarity: Polarity) -> NDArray[np.bool_]:
+    """Tell the pixels whose signal the camera cut off: as much as it says, or more.
+
+    Bright spots: at full scale, in any of the colours. Dark ones: black. The other end is no loss:
+    a white pixel among dark spots is bare membrane, a black one among bright spots too.
+
+    Parameters
+    ----------
+    picture : Picture
+        As it was read: what follows moves the levels.
+    polarity : {"dark", "bright"}
+
+    Returns
+    -------
+    ndarray, bool, shape [H, W]
+    """
+    levels = picture.pixels[..., None] if picture.colours is None else picture.colours
+    cut = levels >= picture.full_scale if polarity == "bright" else levels <= 0
+    return np.asarray(cut.any(axis=2))
+
+
+def in_colour(
+    picture: Picture,
+    stain: str | tuple[float, float, float] = "auto",
+    polarity: Literal["auto", "dark", "bright"] = "auto",
+) -> tuple[Picture, Colour | None]:
+    """Make a grey picture in the colour of the spots: what a filter for their dye would show.
+
+    Dark spots: the optical density of each channel is projected on the dye's, ``c = OD·v / v·v``,
+    and turned back to light, ``full scale * 10^-c``; then whatever follows finds the density of the
+    dye where it takes the optical density. Bright spots: the light itself is projected.
+
+    Parameters
+    ----------
+    picture : Picture
+    stain : str or three floats
+        "auto": found by `spot_colour`; "luminance": none, the picture stays as it is; a name of
+        `STAINS`; or strength in red, green and blue.
+    polarity : {"auto", "dark", "bright"}
+        What the spots are.
+
+    Returns
+    -------
+    picture : Picture
+        Without colours; the same one if it has none.
+    colour : Colour or None
+        None where nothing was done.
+
+    Raises
+    ------
+    ValueError
+        If the stain is not known or not a direction.
+    """
+    given = _given(stain)
+    if picture.colours is None or stain == "luminance":
+        return picture, None
+    inside, radius = _well(picture.pixels)
+    kind: Polarity = find_polarity(picture.pixels, inside) if polarity == "auto" else polarity
+    scale = float(picture.full_scale)
+    if kind == "dark":
+        level = np.log10((scale + 0.5) / (np.maximum(picture.colours, 0) + 0.5))
+    else:
+        level = picture.colours
+    if given is None:
+        colour = spot_colour(level, inside, radius)
+    else:
+        colour = Colour(_scaled(given), "given", 0)
+    if colour.source == "none":
+        return replace(picture, colours=None), colour
+    v = np.array(colour.vector, np.float32)
+    amount = level @ (v / (v @ v))
+    grey = (scale + 0.5) * 10.0**-amount - 0.5 if kind == "dark" else amount
+    made = np.clip(grey, 0.0, scale).astype(np.float32)
+    return replace(picture, pixels=made, colours=None, channel="spots' colour"), colour
+
+
+def spot_colour(level: NDArray[np.float32], inside: NDArray[np.bool_], radius: float) -> Colour:
+    """Find the colour of the spots: the direction in which their pixels leave the membrane's.
+
+    The background of each channel is taken off; pixels that stand out by six standard deviations
+    of the noise are spots. Their common direction is the first right singular vector, from the
+    origin (not from their mean: none of a dye is no density). Pixels far off that line, such as a
+    coloured hair's, lose weight in the next round (Cauchy's).
+
+    Parameters
+    ----------
+    level : ndarray, float32, shape [H, W, 3]
+        Optical densities, or light where spots are bright.
+    inside : ndarray, bool, shape [H, W]
+        Pixels to look at.
+    radius : float
+        Of the well, in pixels.
+
+    Returns
+    -------
+    Colour
+
+    References
+    ----------
+    Macenko et al., "A method for normalizing histology slides for quantitative analysis", ISBI
+    2009: the singular vectors of the optical density; here one dye, on a membrane of its own
+    colour.
+    """
+    step = max(float(np.ptp(level[inside])), 1e-6) / 255.0
+    contrast = np.stack(
+        [
+            channel - background(channel, inside, _BACKGROUND_SCALE * radius, step)
+            for channel in np.moveaxis(level, 2, 0)
+        ],
+        axis=2,
+    )[inside].astype(np.float64)
+    contrast -= np.median(contrast, axis=0)
+    noise = 1.4826 * np.median(np.abs(contrast), axis=0)
+    noise = np.maximum(noise, step / 4)
+    total = (contrast / noise).sum(axis=1)
+    spread = max(1.4826 * float(np.median(np.abs(total))), 1e-12)
+    spots = contrast[total > _STRONG * spread]
+    if len(spots) < _FEWEST:
+        return Colour((1.0, 1.0, 1.0), "none", len(spots))
+    length = np.maximum(np.linalg.norm(spots, axis=1), 1e-12)
+    # Every pixel has one vote at first: a dark hair of few pixels must not win by its strength.
+    v = np.median(spots / length[:, None], axis=0)
+    for _ in range(_ROUNDS):
+        v = v / max(float(np.linalg.norm(v)), 1e-12)
+        angle = np.linalg.norm(spots - np.outer(spots @ v, v), axis=1) / length
+        weight = 1 / (1 + (angle / max(2 * float(np.median(angle)), 1e-6)) ** 2)
+        v = np.linalg.svd(spots * weight[:, None], full_matrices=False)[2][0]
+        v = v if v.sum() > 0 else -v
+    # A dye that makes light is none: the rest of a channel that it does not touch is noise.
+    return Colour(_scaled(np.maximum(v, 0.0)), "found", len(spots))
+
+
+def _given(stain: str | tuple[float, float, float]) -> NDArray[np.float64] | None:
+    """Return the vector that a setting says, None where it is to be found."""
+    if stain in ("auto", "luminance"):
+        return None
+    named = STAINS.get(stain.lower()) if isinstance(stain, str) else stain
+    vector = np.array([] if named is None else named, np.float64)
+    fits = vector.shape == (3,) and bool(np.isfinite(vector).all())
+    if not fits or (vector < 0).any() or not vector.any():
+        names = ", ".join(["auto", "luminance", *STAINS])
+        raise ValueError(f"stain: expected {names} or three numbers R,G,B from 0 on, got {stain!r}")
+    return vector
+
+
+def _scaled(v: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Scale a vector to a mean of 1: grey colours then give the grey picture."""
+    r, g, b = (v / v.mean()).tolist()
+    return r, g, b
+
+
+def _well(grey: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
+    """Return the pixels of the membrane, as `prepare_well` will, and the well's radius."""
+    circle = find_well(grey)
+    if circle is None:
+        return np.ones(grey.shape, bool), min(grey.shape) / 2
+    return circle.inside((grey.shape[0], grey.shape[1]), circle.rim), circle.radius
+
+
+def _each(picture: Picture, step: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Picture:
+    """Apply a step to the levels of a picture: to its colours, if it has some, and its grey."""
+    if picture.colours is None:
+        return replace(picture, pixels=step(picture.pixels))
+    colours = step(picture.colours)
+    return replace(picture, pixels=luminance(colours), colours=colours)
+
+
+def _size(picture: Picture) -> str:
+    return " x ".join(map(str, picture.pixels.shape))
