@@ -6,7 +6,7 @@ import json
 import logging
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from spotcore.commands.options import (
     progress_bar,
 )
 from spotcore.pipeline import detect_file, failure, output_names
-from spotcore.settings import Settings
+from spotcore.settings_file import choose
 
 __all__ = ["Method", "Polarity", "Preset", "detect"]
 
@@ -134,7 +134,7 @@ def detect(
     folder = make_folder(output)
     # What tifffile logs about a damaged file comes again, shorter, in the error.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    settings = Settings(
+    given = dict(
         preset=preset.value,
         polarity=polarity.value,
         channel=channel,
@@ -146,15 +146,19 @@ def detect(
         threads=threads,
         method=method.value,
         network=network,
-        stain=_stain(stain),
-        gamma=_gamma(gamma),
-        flat_field=None if flat_field is None else str(flat_field),
-        dark_frame=None if dark_frame is None else str(dark_frame),
+        stain=stain,
+        gamma=gamma,
+        flat_field=flat_field,
+        dark_frame=dark_frame,
         membrane=membrane,
         min_diameter=min_diameter,
         max_diameter=max_diameter,
         save_maps=save_maps,
     )
+    try:
+        settings = choose(None, {name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise fail(error, 2) from None
     failed = 0
     for path, name in names.items():
         try:
@@ -175,29 +179,6 @@ def detect(
             typer.echo(_summary(path, record))
     if failed:
         raise fail(f"{failed} of {len(names)} images failed")
-
-
-def _stain(text: str) -> str | tuple[float, float, float]:
-    """Read R,G,B as three numbers; a name stays one."""
-    if "," not in text:
-        return text
-    try:
-        r, g, b = map(float, text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"--stain: expected a name or R,G,B, got {text}") from None
-    return r, g, b
-
-
-def _gamma(text: str) -> Literal["none", "srgb"] | float:
-    """Read a number; a name stays one."""
-    if text == "none":
-        return "none"
-    if text == "srgb":
-        return "srgb"
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"--gamma: expected none, srgb or a number, got {text}") from None
 
 
 def _summary(path: Path, record: dict[str, Any]) -> str:
