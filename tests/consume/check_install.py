@@ -16,6 +16,14 @@ import spotcore as sc
 
 HEAVY = ("scipy", "numba", "typer", "tifffile", "PIL", "matplotlib")
 
+DATA = (
+    "report/page.html",
+    "report/page.css",
+    "report/page.js",
+    "export/result.schema.json",
+    "napari_plugin/napari.yaml",
+)
+
 
 def check(condition: bool, what: str) -> None:
     if not condition:
@@ -37,7 +45,10 @@ def main() -> None:
     check(found.f1 > 0.5, f"cells are found (F1 {found.f1:.2f})")
     found = sc.match(sc.SpotNet.load("spotnet").detect(sim.image), sim.cells)
     check(found.f1 > 0.5, f"the weights are installed and find cells too (F1 {found.f1:.2f})")
-    check((Path(sc.__file__).parent / "py.typed").exists(), "type information is installed")
+    package = Path(sc.__file__).parent
+    check((package / "py.typed").exists(), "type information is installed")
+    for name in DATA:
+        check((package / name).is_file(), f"{name} is installed")
 
     run = subprocess.run(
         [str(Path(sys.executable).parent / "spotcore"), "info"], capture_output=True, text=True
