@@ -86,7 +86,8 @@ INSTALL := $(BIN)/pip install --quiet --no-build-isolation -C editable.rebuild=t
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("spotcore needs Python >= 3.11, $(PYTHON) is %d.%d; try make PYTHON=..." % v)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet "scikit-build-core>=0.11" "pybind11>=3.0,<4" "cmake>=3.24" ninja
+	$(BIN)/pip install --quiet "scikit-build-core>=0.11" "pybind11>=3.0,<4" "cmake>=3.24" ninja \
+	  setuptools wheel # without isolation, packages that come as sources find these here
 	$(INSTALL) ".[test,lint]"
 	@touch $@
 
