@@ -37,7 +37,7 @@ def calibration():
     return module
 
 
-def judged(image, *, full_scale=255.0, membrane=None, focus_limit=None, **options):
+def judged(image, *, full_scale=255.0, membrane=None, focus_limit=None, pixel_size=None, **options):
     """Status by the picture's summits alone: what a detection keeps, without a solve."""
     grey = np.asarray(image, np.float32)
     well = prepare_well(grey, full_scale=full_scale, **options)
@@ -45,7 +45,7 @@ def judged(image, *, full_scale=255.0, membrane=None, focus_limit=None, **option
     cells = cells[cells.score >= PEAK_FACTOR]
     return well_status(
         well, cells, measure_cells(well, cells), grey, full_scale=full_scale, membrane=membrane,
-        focus_limit=focus_limit,
+        focus_limit=focus_limit, pixel_size=pixel_size,
     )  # fmt: skip
 
 
@@ -152,14 +152,27 @@ def test_focus_of_gaussian_spots():
     assert focus(Measures(ones, ones, ones, ones, sharpness, 2 * ones, ones)) is None
 
 
-@pytest.mark.parametrize("name", ["wells/test1.tif", "wells/test3.tif", "wells/test4.tif"])
+@pytest.mark.parametrize("name", ["test1", "test3", "test4", "test6"])
 def test_blurred_wells(shared_data, name):
-    grey = read_image(shared_data / name).pixels
-    assert judged(grey).status == "counted"
-    flips = [judged(ndimage.gaussian_filter(grey, blur)).status for blur in (1.0, 8.0)]
-    # What is blurred so much that five spots do not stand out cannot be told from a faint well.
-    assert flips[0] == "counted"
-    assert flips[1] == "out_of_focus" or "test4" in name
+    grey = read_image(shared_data / f"wells/{name}.tif").pixels
+
+    def status(blur, pixel_size):
+        return judged(ndimage.gaussian_filter(grey, blur), pixel_size=pixel_size).status
+
+    # These wells are some 490 pixels wide: of a 96-well plate's, a pixel is 13 µm.
+    assert [status(0, 13.0), status(1.5, 13.0), status(5.5, 13.0)] == [
+        "counted", "counted", "out_of_focus",
+    ]  # fmt: skip
+    assert [status(0, None), status(2, None), status(8, None)] == [
+        "counted", "counted", "out_of_focus",
+    ]  # fmt: skip
+
+
+def test_a_plate_of_large_pixels_is_in_focus(shared_data):
+    for index in (1, 2, 28, 40, 48):
+        grey = read_image(shared_data / f"plate-a-to-d/image1_Well_{index}.png").pixels
+        for pixel_size in (None, 45.0):
+            assert judged(grey, pixel_size=pixel_size).status == "counted", index
 
 
 def test_a_blurred_simulated_well():

@@ -154,6 +154,7 @@ def detect_file(
             full_scale=picture.full_scale,
             membrane=settings.membrane,
             focus_limit=None if settings.focus_limit is None else settings.focus_limit / side,
+            pixel_size=pixel_size,
         )
     artefacts = artefact_table(found.artefacts, *gated)
     with _timed(seconds, "write"):

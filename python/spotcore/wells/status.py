@@ -33,10 +33,12 @@ CONFLUENT = 20.0
 SKEWED = 1.5
 #: Signal of a bare membrane that was not measured: a share of full scale, or an optical density.
 BARE = {"bright": 0.1, "dark": 0.25}
-#: The sharpest tenth of the spots is softer than this many standard deviations of a small spot...
-SOFT_SCALES = 2.0
-#: ... and this many pixels, added in quadrature: the papers' optics and spots have some 3.5.
-SOFT_PIXELS = 4.0
+#: The sharpest spots of a well in focus are at most this wide [µm], and so many pixels of the
+#: camera's own (in quadrature). On real wells they have 20 µm, or 1.4 pixels where those are large.
+SOFT_UM, SHARP_PIXELS = 40.0, 1.8
+#: Where the pixel size is not known: this many standard deviations of a small spot, and so many
+#: pixels; more, for the papers' simulated spots of some 3.5 px are not out of focus.
+SOFT_SCALES, SOFT_PIXELS = 2.0, 3.2
 _FOCUS_SPOTS = 5  # of a signal-to-noise ratio of 10: fewer do not tell
 _FOCUS_SNR = 10.0
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
@@ -90,6 +92,7 @@ def well_status(
     full_scale: float = 255.0,
     membrane: float | None = None,
     focus_limit: float | None = None,
+    pixel_size: float | None = None,
 ) -> Status:
     """Judge a well.
 
@@ -109,6 +112,8 @@ def well_status(
         Grey level of a bare membrane, as wells without cells have it; see `confluence`.
     focus_limit : float, optional
         Largest `focus` in pixels, instead of the automatic one.
+    pixel_size : float, optional
+        Pixel side in µm: the automatic limit is tighter with it.
 
     Returns
     -------
@@ -118,7 +123,10 @@ def well_status(
     overlap, skewness = confluence(well, grey, full_scale=full_scale, membrane=membrane)
     softest = focus(measures)
     if focus_limit is None:
-        focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
+        if pixel_size is None:
+            focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
+        else:
+            focus_limit = math.hypot(SOFT_UM / pixel_size, SHARP_PIXELS)
     state: State = "counted" if len(cells) else "empty"
     reason: str | None = None
     # The papers' images are not wells: there is no membrane to be judged, and the model resolves
