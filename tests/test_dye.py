@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from spotcore.demo import plate_like
 from spotcore.io import Picture, luminance
+from spotcore.settings import Settings
 from spotcore.wells import prepare_well
+from spotcore.wells.chosen import SIGMA_LIMITS_UM, domed, prepared
 from spotcore.wells.dye import STAINS, flattened, in_colour, linear, saturated
 
 
@@ -199,3 +202,46 @@ def test_saturated_pixels(full_scale):
     one = np.array([[[full_scale, 3, 3], [3, 3, 0], [3, 3, 3]]])
     np.testing.assert_array_equal(saturated(colour_picture(one, full_scale), "bright"), [[1, 0, 0]])
     np.testing.assert_array_equal(saturated(colour_picture(one, full_scale), "dark"), [[0, 1, 0]])
+
+
+def test_a_saturated_spot_has_one_summit_again():
+    y, x = np.ogrid[:80, :80]
+    spots = [(30, 25, 4.0), (50, 60, 7.0)]
+    true = sum(300 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * s**2)) for a, b, s in spots)
+    noisy = true + np.random.default_rng(0).standard_normal(true.shape)
+    signal = np.minimum(noisy, 120).astype(np.float32)
+    cut = noisy >= 120
+    raised = domed(signal, cut)
+    np.testing.assert_array_equal(raised[~cut], signal[~cut])
+    assert (raised[cut] > signal[cut]).all()
+    smooth = ndimage.gaussian_filter(raised, 1.5)
+    tops = np.argwhere((smooth == ndimage.maximum_filter(smooth, 9)) & (raised > 120))
+    assert len(tops) == 2
+    for (a, b, _), top in zip(spots, tops, strict=True):
+        assert np.hypot(*(top - [a, b])) < 2
+
+
+def test_saturated_pixels_weigh_nothing_on_real_wells_only():
+    image, _ = plate_like(40, 200, seed=3, dark=False)
+    bright = np.clip(image * 2.0, 0, 255)
+    picture = grey_picture(bright)
+    well = prepared(picture, picture, Settings(), None)
+    assert well.polarity == "bright" and (bright[well.mask > 0] == 255).any()
+    np.testing.assert_array_equal(well.w == 0, (well.mask == 0) | (bright == 255))
+    papers = prepared(picture, picture, Settings(preset="paper"), None)
+    assert (papers.w == papers.mask).all()
+
+
+@pytest.mark.parametrize("pixel_size", [6.4, 12.8, 40.0])
+def test_sigma_bins_from_the_pixel_size(pixel_size):
+    image, _ = plate_like(40, 200, seed=3)
+    picture = grey_picture(image)
+    well = prepared(picture, picture, Settings(), pixel_size)
+    np.testing.assert_allclose(well.sigma_limits * pixel_size, SIGMA_LIMITS_UM)
+    # lam follows: the same number of deviations of the noise in another statistic.
+    own = prepared(picture, picture, Settings(sigma_limits=SIGMA_LIMITS_UM), pixel_size)
+    np.testing.assert_allclose(own.sigma_limits, well.sigma_limits)
+    assert own.lam == pytest.approx(well.lam)
+    assert prepared(picture, picture, Settings(lam=3.0), pixel_size).lam == 3.0
+    pixels = prepared(picture, picture, Settings(sigma_limits=(1.0, 3.0, 9.0)), None)
+    np.testing.assert_array_equal(pixels.sigma_limits, [1, 3, 9])

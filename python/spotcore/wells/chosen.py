@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from spotcore.wells.dye import Colour, flattened, in_colour, linear, saturated
 from spotcore.wells.measure import Limits
 from spotcore.wells.prepare import Well, lambda_from_noise, prepare_well
 
-__all__ = ["SIGMA_LIMITS_UM", "corrected", "gates", "prepared"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SIGMA_LIMITS_UM", "corrected", "domed", "gates", "prepared"]
 
 SIGMA_LIMITS_UM = (15.0, 28.0, 45.0, 70.0, 109.0, 166.0, 256.0, 384.0)
 """Limits of the sigma bins [µm] where the pixel size is known: those of `prepare_well` for a well
@@ -83,7 +87,41 @@ def prepared(seen: Picture, picture: Picture, settings: Settings, pixel_size: fl
         well = replace(well, sigma_limits=physical, lam=lam)
     # A saturated spot is as bright as the camera goes, or brighter: its flanks say how much.
     cut = saturated(picture, well.polarity)
-    return replace(well, w=np.where(cut, np.float32(0), well.w)) if cut.any() else well
+    if not cut.any():
+        return well
+    w = np.where(cut, np.float32(0), well.w)
+    return replace(well, w=w, signal=domed(well.signal, cut & (well.mask > 0)))
+
+
+def domed(signal: NDArray[np.float32], cut: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Raise what a camera cut off, so that a saturated spot has one summit again.
+
+    A plateau has many: its noise's, and its edge's. Each is raised by a cone, as steep as the
+    signal arrives at its edge: a guess that orders pixels. How much the spot holds is for the
+    solver to say, to which they weigh nothing.
+
+    Parameters
+    ----------
+    signal : ndarray, float32, shape [H, W]
+        Spots bright.
+    cut : ndarray, bool, shape [H, W]
+        Saturated pixels.
+
+    Returns
+    -------
+    ndarray, float32, shape [H, W]
+    """
+    from scipy import ndimage
+
+    labels, count = ndimage.label(cut, np.ones((3, 3), bool))
+    # The steepest is of the flank: on the plateau's own pixels there is nothing to be seen of it.
+    slope = ndimage.maximum_filter(ndimage.gaussian_gradient_magnitude(signal, 1.0), 5)
+    steepness = np.asarray(ndimage.median(slope, labels, np.arange(1, count + 1)))
+    raised = signal.copy()
+    raised[cut] += (steepness[labels[cut] - 1] * ndimage.distance_transform_edt(cut)[cut]).astype(
+        np.float32
+    )
+    return raised
 
 
 def gates(settings: Settings, pixel_size: float | None) -> Limits:
