@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from spotcore.wells.artefacts import Artefacts
 from spotcore.wells.circle import Circle
-from spotcore.wells.prepare import Well, find_cells, lambda_from_noise, prepare_well
+from spotcore.wells.prepare import Well, lambda_from_noise, prepare_well
+from spotcore.wells.spots import Spots, find_cells, find_spots
 
-__all__ = ["Circle", "Well", "find_cells", "lambda_from_noise", "prepare_well"]
+__all__ = [
+    "Artefacts",
+    "Circle",
+    "Spots",
+    "Well",
+    "find_cells",
+    "find_spots",
+    "lambda_from_noise",
+    "prepare_well",
+]

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Circle", "find_well"]
+__all__ = ["Circle", "find_well", "well_depth"]
 
 _SMALLEST = 32  # pixels across: below, there is no telling a rim from a spot
 
@@ -78,6 +78,42 @@ def find_well(image: NDArray[np.float32]) -> Circle | None:
     if on_circle < len(_ANGLES) / 3 or not away.any() or departs[away].mean() > 0.02:
         return None
     return Circle(y, x, radius, _rim_width(image, y, x, radius))
+
+
+def well_depth(image: NDArray[np.float32], circle: Circle) -> NDArray[np.float32]:
+    """Distance of each pixel from the well's true edge, which is a circle only roughly.
+
+    The well is all that departs from the corners' level, at most `_RAGGED` of the radius away from
+    the circle, without what sticks out of it thinner than 5 px.
+
+    Parameters
+    ----------
+    image : ndarray, float32, shape [H, W]
+        Grey levels.
+    circle : Circle
+        From `find_well`.
+
+    Returns
+    -------
+    ndarray, float32, shape [H, W]
+        Depth below the edge in pixels, 0 outside. Where the image cuts the well off there is no
+        edge.
+    """
+    from scipy import ndimage
+
+    shape = (image.shape[0], image.shape[1])
+    outside, inside = _corner_level(image), _central_level(image)
+    smooth = ndimage.gaussian_filter(image, 1.0, mode="nearest")
+    departs = (smooth - outside) / (inside - outside) > _EDGE_LEVEL
+    ragged = _RAGGED * circle.radius
+    well = (departs | circle.inside(shape, ragged)) & circle.inside(shape, -ragged)
+    well = ndimage.binary_opening(np.pad(well, 2, mode="edge"), iterations=2)
+    depth: NDArray[np.float64] = ndimage.distance_transform_edt(well)
+    return depth[2:-2, 2:-2].astype(np.float32)
+
+
+_RAGGED = 0.05
+_EDGE_LEVEL = 0.1  # of the contrast between well and surround: the rim is bright where it ends
 
 
 def _corner_level(image: NDArray[np.float32]) -> float:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore.wells.spots import principal_curvatures
+from spotcore.wells.curvature import principal_curvatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Polarity", "background", "find_polarity", "noise_sigma"]
+__all__ = ["Polarity", "background", "continued", "find_polarity", "noise_sigma", "rim_shading"]
 
 Polarity = Literal["dark", "bright"]
 
@@ -123,6 +123,55 @@ def _interpolation(n: int, block: int) -> NDArray[np.float64]:
     return np.stack([np.interp(np.arange(n), centres, e) for e in np.eye(len(centres))], axis=1)
 
 
+def rim_shading(
+    signal: NDArray[np.float32], depth: NDArray[np.float32], centre: tuple[float, float], reach: int
+) -> NDArray[np.float32]:
+    """Shading of the rim: what depends on the depth below the well's edge, slowly turning with it.
+
+    For each depth (in steps of 1 px) and each of `_SECTORS` half-overlapping sectors it is the
+    median, which a spot cannot move, less the one at `reach`; between them it is interpolated.
+    A `background` cannot follow what changes within a few pixels.
+
+    Parameters
+    ----------
+    signal : ndarray, shape [H, W]
+        Image, spots bright.
+    depth : ndarray, shape [H, W]
+        From `spotcore.wells.circle.well_depth`.
+    centre : (y, x)
+        Centre of the well in pixels.
+    reach : int
+        Depth from which on there is none, in pixels.
+
+    Returns
+    -------
+    ndarray, float32, shape [H, W]
+        To be subtracted; 0 outside of the rim.
+    """
+    from scipy import ndimage
+
+    at = np.nonzero((depth > 0) & (depth <= reach))
+    turn = np.arctan2(at[0] - centre[0], at[1] - centre[1]) / (2 * np.pi) * _SECTORS % _SECTORS
+    level = np.rint(depth[at]).astype(np.int64)
+    values = signal[at]
+    profile = np.zeros((_SECTORS, reach + 1))
+    for sector in range(_SECTORS):
+        near = np.abs((turn - sector + _SECTORS / 2) % _SECTORS - _SECTORS / 2) < 1
+        seen = np.unique(level[near])  # not all where the image cuts the well off
+        if len(seen):
+            medians = ndimage.median(values[near], level[near], seen)
+            profile[sector] = np.interp(np.arange(reach + 1), seen, medians)
+    profile -= profile[:, -1:]
+    rim = np.zeros(signal.shape, np.float32)
+    rim[at] = ndimage.map_coordinates(
+        np.concatenate([profile, profile[:1]]), [turn, depth[at]], order=1, mode="nearest"
+    )
+    return rim
+
+
+_SECTORS = 24
+
+
 def noise_sigma(
     signal: NDArray[np.float32], inside: NDArray[np.bool_], scale: float, tile: float
 ) -> float:
@@ -162,3 +211,26 @@ def noise_sigma(
         if inside[at].sum() > 0.7 * side * side
     ]
     return 1.4826 * float(np.quantile(medians, 0.02)) / gain if medians else 0.0
+
+
+def continued(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give every pixel outside the value of the nearest one inside: no edge to be seen there.
+
+    Parameters
+    ----------
+    signal : ndarray, shape [H, W]
+        Image.
+    inside : ndarray, bool, shape [H, W]
+        Pixels to keep.
+
+    Returns
+    -------
+    ndarray, float32, shape [H, W]
+    """
+    from scipy import ndimage
+
+    if inside.all() or not inside.any():
+        return signal
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    continued: NDArray[np.float32] = signal[tuple(nearest)]
+    return continued

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
-from spotcore.detections import Cells, detect
 from spotcore.kernels import gaussian_kernels
-from spotcore.wells.circle import Circle, find_well
-from spotcore.wells.membrane import Polarity, background, find_polarity, noise_sigma
-from spotcore.wells.spots import curvature_noise, one_mark_per_spot
+from spotcore.wells.circle import Circle, find_well, well_depth
+from spotcore.wells.membrane import (
+    Polarity,
+    background,
+    continued,
+    find_polarity,
+    noise_sigma,
+    rim_shading,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from spotcore.solvers import Result
-
-__all__ = ["Circle", "Well", "find_cells", "lambda_from_noise", "prepare_well"]
+__all__ = ["Circle", "Well", "lambda_from_noise", "prepare_well"]
 
 Preset = Literal["paper", "well"]
 
@@ -35,13 +38,16 @@ PAPER_SIGMA_LIMITS = (2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0)
 """Part II, Table III, in pixels."""
 PAPER_LAM = 0.5
 
-WELL_SIGMA_LIMITS = (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0, 30.0)
+WELL_SIGMA_LIMITS = (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0)
 """For a well of radius `WELL_RADIUS`, in pixels; scaled with the radius that is found."""
 WELL_RADIUS = 250.0
 #: lam is this many standard deviations of the noise in the solver's own detection statistic.
 NOISE_FACTOR = 8.0
-#: A spot's weaker curvature is at least this many standard deviations of the noise.
-CURVATURE_FACTOR = 10.0
+SPOT_SCALE = 1.6
+"""Standard deviation of a small spot, in pixels, for a well of radius `WELL_RADIUS`."""
+_SMALLEST_SCALE = 1.3  # pixels: below, the grid of the pixels shows
+#: Errors of an 8-bit picture that was stretched, inverted or compressed, in grey levels.
+GREY_NOISE = 2.5
 _BACKGROUND_SCALE = 1 / 8  # of the well's radius: wider than a spot's halo, narrower than shading
 
 
@@ -129,11 +135,17 @@ def prepare_well(
     as_choice(polarity, "polarity", ("auto", "dark", "bright"))
     circle = find_well(grey)
     chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
-    inside = np.ones(grey.shape, bool) if circle is None else circle.inside(grey.shape, circle.rim)
-    kind: Polarity = find_polarity(grey, inside) if polarity == "auto" else polarity
     radius = WELL_RADIUS if circle is None else circle.radius
     zoom = radius / WELL_RADIUS
-    spot_scale = max(2.0 * zoom, 1.0)
+    spot_scale = max(SPOT_SCALE * zoom, _SMALLEST_SCALE)
+    depth = None if circle is None else well_depth(grey, circle)
+    inside = np.ones(grey.shape, bool) if depth is None else depth > spot_scale
+    kind: Polarity
+    if polarity != "auto":
+        kind = polarity
+    else:  # by the membrane alone: the rim is bright or dark on its own
+        flat = inside if circle is None else circle.inside(grey.shape, circle.rim)
+        kind = find_polarity(grey, flat)
 
     level, grey_step = _as_level(grey, inside, kind)
     if chosen == "paper":
@@ -141,7 +153,11 @@ def prepare_well(
         limits = np.array(PAPER_SIGMA_LIMITS)
         noise = _noise(signal, inside, radius, spot_scale)
     else:
-        signal, noise = _without_background(level, inside, radius, spot_scale, grey_step)
+        if circle is not None and depth is not None:
+            reach = round(_BACKGROUND_SCALE * radius)
+            level = level - rim_shading(level, depth, (circle.y, circle.x), reach)
+        floor = GREY_NOISE * grey_step
+        signal, noise = _without_background(level, inside, radius, spot_scale, floor)
         limits = np.array(WELL_SIGMA_LIMITS) * zoom
     if sigma_limits is not None:
         limits = as_sigma_limits(sigma_limits)
@@ -164,37 +180,6 @@ def prepare_well(
         noise=noise,
         spot_scale=spot_scale,
         clipped=float(np.mean((grey[inside] <= 0) | (grey[inside] >= full_scale))),
-    )
-
-
-def find_cells(well: Well, result: Result, threshold: float | None = None) -> Cells:
-    """Turn the solution for a prepared well into its cells.
-
-    With the preset "paper" these are the maxima of the score map above `spotcore.detect`'s default
-    threshold. With the preset "well", whose ``lam`` has silenced the noise already, they are all
-    maxima, looked at again in the picture by `spotcore.wells.spots.one_mark_per_spot`.
-
-    Parameters
-    ----------
-    well : Well
-        From `prepare_well`.
-    result : Result
-        From `spotcore.solve` on it.
-    threshold : float, optional
-        Smallest score of a cell, instead of the preset's.
-
-    Returns
-    -------
-    Cells
-    """
-    if well.preset == "paper":
-        return detect(result, threshold)
-    marks = detect(result, 0.0 if threshold is None else threshold)
-    return one_mark_per_spot(
-        marks,
-        _continued(well.signal, well.mask > 0),
-        well.spot_scale,
-        CURVATURE_FACTOR * curvature_noise(well.noise, well.spot_scale),
     )
 
 
@@ -238,17 +223,15 @@ def _without_background(
     inside: NDArray[np.bool_],
     radius: float,
     spot_scale: float,
-    grey_step: float,
+    floor: float,
 ) -> tuple[NDArray[np.float32], float]:
-    """Take the shading off and measure the noise that stays, at least one grey level.
+    """Take the shading off and measure the noise that stays, at least `floor`.
 
-    The floor is there because the errors of an 8-bit picture that was stretched, inverted or
-    compressed are not the independent roundings of an ideal camera. The noise is measured on a
-    first estimate, whose only use is to free it from the shading.
+    The noise is measured on a first estimate, whose only use is to free it from the shading.
     """
     width = _BACKGROUND_SCALE * radius
-    first = _continued(level - background(level, inside, width, grey_step), inside)
-    noise = max(_noise(first, inside, radius, spot_scale), grey_step)
+    first = continued(level - background(level, inside, width, floor), inside)
+    noise = max(_noise(first, inside, radius, spot_scale), floor)
     signal = np.where(inside, level - background(level, inside, width, noise), 0.0)
     return signal.astype(np.float32), noise
 
@@ -258,14 +241,3 @@ def _noise(
 ) -> float:
     """Measure the noise at the scale of the finest sigma bin, in some 60 tiles of the well."""
     return noise_sigma(signal, inside, 0.6 * spot_scale, radius / 4.5)
-
-
-def _continued(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give every pixel outside the value of the nearest one inside: no edge to be seen there."""
-    from scipy import ndimage
-
-    if inside.all():
-        return signal
-    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    continued: NDArray[np.float32] = signal[tuple(nearest)]
-    return continued

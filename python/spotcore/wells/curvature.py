@@ -1,0 +1,173 @@
+"""Second derivatives of a smoothed image: what tells a peak from a ridge and from noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Curvature", "climb", "curvature_noise", "principal_curvatures"]
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """``-scale^2 * Hessian(G_scale * signal)``: Lindeberg's scale-normalised second derivatives.
+
+    Positive at peaks, in the unit of the signal. A Gaussian spot of amplitude A and standard
+    deviation `scale` has A/4 in all directions.
+
+    Attributes
+    ----------
+    yy, xx, yx : ndarray, float32, shape [H, W]
+        The three different elements.
+    scale : float
+        Standard deviation of the smoothing in pixels.
+
+    References
+    ----------
+    Lindeberg, "Feature detection with automatic scale selection", IJCV 30(2), 1998.
+    """
+
+    yy: NDArray[np.float32]
+    xx: NDArray[np.float32]
+    yx: NDArray[np.float32]
+    scale: float
+
+    @classmethod
+    def of(cls, signal: NDArray[np.float32], scale: float) -> Curvature:
+        """Compute it for an image [H, W], continued by its border's values."""
+        from scipy import ndimage
+
+        image = np.asarray(signal, dtype=np.float32)
+        # Columns first: each of their three derivatives serves the rows' once.
+        smooth, slope, bend = (
+            ndimage.gaussian_filter1d(image, scale, axis=1, order=order, mode="nearest")
+            for order in (0, 1, 2)
+        )
+        yy, yx, xx = (
+            -np.float32(scale**2)
+            * ndimage.gaussian_filter1d(part, scale, axis=0, order=order, mode="nearest")
+            for part, order in ((smooth, 2), (slope, 1), (bend, 0))
+        )
+        return cls(yy, xx, yx, scale)
+
+    def principal(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the weaker and the stronger principal curvature, [H, W] each."""
+        mean = (self.yy + self.xx) / np.float32(2)
+        spread: NDArray[np.float32] = np.hypot((self.yy - self.xx) / np.float32(2), self.yx)
+        return mean - spread, mean + spread
+
+    def continuity(self, yx: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Tell how far a ridge runs on from each point, along itself in both directions.
+
+        That is the curvature across the ridge at `_STEPS` scales' distance, the smallest of them,
+        relative to the one at the point itself: near 1 on a line, near 0 or below on a spot,
+        whatever its own elongation.
+
+        Parameters
+        ----------
+        yx : ndarray, int64, shape [n, 2]
+            Points in pixels.
+
+        Returns
+        -------
+        ndarray, float64, shape [n]
+        """
+        y, x = yx[:, 0], yx[:, 1]
+        yy, xx, cross = (part[y, x].astype(np.float64) for part in (self.yy, self.xx, self.yx))
+        angle = 0.5 * np.arctan2(2 * cross, yy - xx)  # of the stronger curvature, from the y axis
+        across_y, across_x = np.cos(angle), np.sin(angle)
+        here = (yy + xx) / 2 + np.hypot((yy - xx) / 2, cross)
+        least = np.full(len(yx), np.inf)
+        for step in _STEPS:
+            for way in (-step * self.scale, step * self.scale):
+                v = np.clip(np.rint(y - way * across_x).astype(int), 0, self.yy.shape[0] - 1)
+                u = np.clip(np.rint(x + way * across_y).astype(int), 0, self.yy.shape[1] - 1)
+                there = (
+                    across_y**2 * self.yy[v, u]
+                    + across_x**2 * self.xx[v, u]
+                    + 2 * across_y * across_x * self.yx[v, u]
+                )
+                least = np.minimum(least, there)
+        return np.asarray(least / np.maximum(here, np.finfo(np.float64).tiny))
+
+
+_STEPS = (3.0, 5.0)
+
+
+def principal_curvatures(
+    signal: NDArray[np.float32], scale: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weaker and stronger principal curvature [H, W] of a smoothed image, positive at peaks.
+
+    Parameters
+    ----------
+    signal : ndarray, shape [H, W]
+        Image, spots bright.
+    scale : float
+        Standard deviation of the smoothing in pixels.
+
+    Returns
+    -------
+    weaker, stronger : ndarray, float32, shape [H, W]
+    """
+    return Curvature.of(signal, scale).principal()
+
+
+def curvature_noise(noise: float, scale: float) -> float:
+    """Return the standard deviation of a second derivative of smoothed white noise.
+
+    That of ``scale^2 * d^2/dx^2 (G_scale * n)`` is ``noise / scale * sqrt(3 / (16 pi))``, from the
+    L2 norm of a Gaussian's second derivative.
+
+    Parameters
+    ----------
+    noise : float
+        Standard deviation of the noise.
+    scale : float
+        Standard deviation of the smoothing in pixels.
+
+    Returns
+    -------
+    float
+    """
+    return noise / scale * float(np.sqrt(3 / (16 * np.pi)))
+
+
+def climb(landscape: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Find the maximum that steepest ascent leads to from every pixel.
+
+    Each pixel points to the highest of its 3x3 neighbourhood; pointers are then followed all at
+    once, each round doubling the number of steps.
+
+    Parameters
+    ----------
+    landscape : ndarray, shape [H, W]
+
+    Returns
+    -------
+    ndarray, int64, shape [H, W]
+        Flat index of the maximum.
+    """
+    h, w = landscape.shape
+    padded = np.pad(landscape, 1, constant_values=-np.inf)
+    highest = landscape.copy()
+    parent = np.arange(h * w).reshape(h, w)
+    index = np.pad(parent, 1)
+    # A pixel comes before its neighbours, so that a plateau does not send marks in circles.
+    for dy in range(3):
+        for dx in range(3):
+            at = np.s_[dy : dy + h, dx : dx + w]
+            higher = padded[at] > highest
+            np.copyto(highest, padded[at], where=higher)
+            np.copyto(parent, index[at], where=higher)
+    summit = parent.reshape(-1)
+    while True:
+        further = summit[summit]
+        if np.array_equal(summit, further):
+            return np.asarray(summit.reshape(h, w), dtype=np.int64)
+        summit = further
