@@ -9,14 +9,14 @@ from scipy.stats import spearmanr
 
 import spotcore as sc
 from spotcore.demo import plate_like
-from spotcore.detections import Cells
 from spotcore.io import read_image
 from spotcore.pipeline import SETTINGS, output_names
 from spotcore.wells import find_cells, prepare_well
-from spotcore.wells.circle import find_well
-from spotcore.wells.membrane import background, find_polarity, noise_sigma
+from spotcore.wells.circle import Circle, find_well, well_depth
+from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
+from spotcore.wells.membrane import background, find_polarity, noise_sigma, rim_shading
 from spotcore.wells.prepare import PAPER_LAM, PAPER_SIGMA_LIMITS
-from spotcore.wells.spots import climb, curvature_noise, one_mark_per_spot, principal_curvatures
+from synthetic_well import gaussian
 
 
 def solved(image, **options):
@@ -34,11 +34,6 @@ def solved(image, **options):
         tol=setting.tol,
     )
     return well, find_cells(well, result)
-
-
-def gaussian(shape, y, x, sy, sx):
-    yy, xx = np.ogrid[: shape[0], : shape[1]]
-    return np.exp(-((yy - y) ** 2) / (2 * sy**2) - (xx - x) ** 2 / (2 * sx**2)).astype(np.float32)
 
 
 # -------------------------------------------------------------------------------------- circle
@@ -74,7 +69,37 @@ def test_no_circle_is_made_up():
     assert find_well(np.ones((1, 1), np.float32)) is None
 
 
+def test_depth_of_a_well_that_is_no_circle():
+    y, x = np.indices((300, 300)) - 150.0
+    turn, away = np.arctan2(y, x), np.hypot(y, x)
+    edge = 120 + 4 * np.cos(2 * turn)
+    grey = np.where(away < edge, 200.0, 250.0).astype(np.float32)
+    grey[:20, 148:152] = 200  # a hair outside
+    depth = well_depth(grey, Circle(150.0, 150.0, 120.0, 2.0))
+    band = (away < edge - 5) & (away > edge - 15)
+    # A tenth of a step smoothed by 1 px lies 1.28 px outside of it, and depths count from pixel to
+    # pixel, half a pixel off; the normal turns away from the ray by 8/120 rad at most.
+    beyond = (depth - (edge - away))[band]
+    assert np.abs(beyond - 1.28).max() < 1.0
+    assert (depth[away > edge + 2] == 0).all()
+    cut = well_depth(grey[:, 100:], Circle(150.0, 50.0, 120.0, 2.0))
+    assert cut[150, 0] > 25  # the border of the image is no edge
+
+
 # ------------------------------------------------------------------------------------ membrane
+
+
+def test_rim_shading_is_what_depends_on_the_depth():
+    y, x = np.indices((300, 300)) - 150.0
+    away = np.hypot(y, x)
+    depth = np.maximum(120 - away, 0).astype(np.float32)
+    rim = 10 * np.exp(-depth / 4) * (1 + 0.3 * x / 150)
+    image = (rim + 40 * gaussian(rim.shape, 150, 264, 2, 2)).astype(np.float32)
+    found = rim_shading(image, depth, (150.0, 150.0), 30)
+    error = np.abs(found - rim)[(depth > 1.5) & (depth < 25)]
+    # Interpolation between steps of 1 px: 1/8 of the second derivative, 10/16, is 0.08.
+    assert error.max() < 0.5 and np.median(error) < 0.1
+    assert (found[depth == 0] == 0).all() and (found[depth > 30] == 0).all()
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -206,35 +231,6 @@ def test_climbing_against_one_step_at_a_time():
     np.testing.assert_array_equal(climb(np.zeros((3, 4))).reshape(-1), np.arange(12))
 
 
-def marks(yx, score):
-    n = len(yx)
-    yx = np.array(yx)
-    share = np.tile([0.25, 0.75], (n, 1))
-    return Cells(yx[:, 0], yx[:, 1], np.array(score, np.float32), np.arange(1.0, n + 1), share, 0.0)
-
-
-def test_one_mark_per_spot():
-    picture = 10 * gaussian((80, 80), 20, 20, 3, 3) + 6 * gaussian((80, 80), 20, 40, 2, 2)
-    picture += 10 * gaussian((80, 80), 60, 40, 2, 1e9)  # a scratch
-    found = one_mark_per_spot(
-        marks([[22, 19], [60, 30], [18, 22], [20, 40], [60, 50], [20, 21]], [9, 8, 7, 6, 5, 4]),
-        picture,
-        2.0,
-        0.2,
-    )
-    assert found.yx.tolist() == [[20, 20], [20, 40]]
-    assert found.score.tolist() == [9, 6]
-    assert found.secretion is not None and found.profile is not None
-    assert found.secretion.tolist() == [1 + 3 + 6, 4]
-    np.testing.assert_allclose(found.profile, [[0.25, 0.75]] * 2)
-    again = one_mark_per_spot(found, picture, 2.0, 0.2)
-    assert again.yx.tolist() == found.yx.tolist()
-    none = one_mark_per_spot(marks([[60, 30]], [1]), picture, 2.0, 0.2)
-    assert len(none) == 0 and none.columns()["share_1"].shape == (0,)
-    with pytest.raises(ValueError, match="secretion"):
-        one_mark_per_spot(sc.detect(picture), picture, 2.0, 0.2)
-
-
 # ----------------------------------------------------------------------------------- the whole
 
 
@@ -359,8 +355,8 @@ BARE = {
 
 
 @pytest.mark.parametrize("name, low, high", [
-    ("test1", 150, 230), ("test3", 155, 235),  # what prototypes and eyes found there
-    ("test4", 70, 140), ("test6", 20, 60),  # few spots; hundreds of marks were its scratches
+    ("test1", 190, 300), ("test3", 190, 300),  # test1: two readers are sure of 188, and see 306
+    ("test4", 100, 180), ("test6", 20, 60),  # few spots; hundreds of marks were its scratches
 ])  # fmt: skip
 def test_real_wells(real, name, low, high):
     well, cells = real(f"wells/{name}.tif")
@@ -369,7 +365,7 @@ def test_real_wells(real, name, low, high):
     circle = well.circle
     assert circle is not None
     from_centre = np.hypot(cells.y - circle.y, cells.x - circle.x)
-    assert from_centre.max() < circle.radius
+    assert from_centre.max() < 1.05 * circle.radius
     distance = np.hypot(*(cells.yx[:, None] - cells.yx[None]).T.astype(float))
     assert (distance + 9 * np.eye(len(cells))).min() >= 2  # no spot has two marks on it
 

@@ -18,12 +18,14 @@ __all__ = ["Artefacts", "Shape", "is_ridge", "long_ridges", "residual_of_fit"]
 CONTINUITY = 0.25
 #: Below this ratio of its principal curvatures a peak is round, whatever lies beside it.
 ROUND = 1.3
-#: Above this ratio it is a ridge, even where it ends.
+#: Above this ratio it is a ridge, even where it ends,
 RIDGE = 3.0
-#: At the end of a long ridge, this ratio tells what belongs to it.
-RIDGE_END = 2.0
-#: Shortest ridge that is listed for itself, and the largest distance of its end, in scales.
-RIDGE_LENGTH, RIDGE_REACH = 10.0, 3.0
+#: above this one, too, if there is no other peak within so many scales to make it long.
+RIDGE_ALONE, ALONE = 2.3, 6.0
+#: Shortest line that is listed for itself, and how near a peak has to be to lie on it, in scales.
+LINE_LENGTH, LINE_REACH = 10.0, 3.0
+#: A peak on a line belongs to it unless it is this many times as sharp: then it is a spot on it.
+LINE_SHARE = 2.0
 #: Largest residual of the local fit of a Gaussian, relative to its amplitude.
 RESIDUAL = 0.3
 _WIDTHS = (1.0, 1.3, 1.7, 2.2, 3.0, 4.0)  # of the Gaussians that are tried, in scales
@@ -109,7 +111,10 @@ class Shape(NamedTuple):
 
 
 def is_ridge(
-    weaker: NDArray[np.floating], stronger: NDArray[np.floating], continuity: NDArray[np.floating]
+    weaker: NDArray[np.floating],
+    stronger: NDArray[np.floating],
+    continuity: NDArray[np.floating],
+    alone: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Tell the peaks of a ridge's texture from spots, bool [n].
 
@@ -122,13 +127,15 @@ def is_ridge(
         Principal curvatures at the peaks, > 0.
     continuity : ndarray, shape [n]
         From `Curvature.continuity`.
+    alone : ndarray, bool, shape [n]
+        No other peak is within `ALONE` scales.
 
     Returns
     -------
     ndarray, bool, shape [n]
     """
     runs_on = (continuity > CONTINUITY) & (stronger > ROUND * weaker)
-    return np.asarray(runs_on | (stronger > RIDGE * weaker))
+    return np.asarray(runs_on | (stronger > np.where(alone, RIDGE_ALONE, RIDGE) * weaker))
 
 
 def long_ridges(
@@ -155,13 +162,14 @@ def long_ridges(
     weaker, stronger = curvature.principal()
     crest = inside & (stronger >= limit) & (np.abs(weaker) * RIDGE < stronger)
     points = np.argwhere(crest)
-    points = points[curvature.continuity(points) > CONTINUITY]
-    crest[:] = False
-    crest[tuple(points.T)] = True
-    labels, _ = ndimage.label(crest, np.ones((3, 3)))
+    runs_on = np.zeros_like(crest)
+    runs_on[tuple(points[curvature.continuity(points) > CONTINUITY].T)] = True
+    around = np.ones((3, 3), bool)
+    # A line does not run on at its ends: they are what of the crest hangs together with it.
+    labels, _ = ndimage.label(ndimage.binary_propagation(runs_on, around, mask=crest), around)
     pieces = ndimage.value_indices(labels, ignore_value=0).values()
-    lines = (np.stack(piece, axis=1) for piece in pieces if len(piece[0]) > RIDGE_LENGTH)
-    shortest = RIDGE_LENGTH * curvature.scale
+    lines = (np.stack(piece, axis=1) for piece in pieces if len(piece[0]) > LINE_LENGTH)
+    shortest = LINE_LENGTH * curvature.scale
     return [line for line in lines if Shape.of(line).length >= shortest]
 
 

@@ -230,7 +230,7 @@ def _without_background(
     The noise is measured on a first estimate, whose only use is to free it from the shading.
     """
     width = _BACKGROUND_SCALE * radius
-    first = continued(level - background(level, inside, width, floor), inside)
+    first = continued(level - background(level, inside, width, floor, rounds=4), inside)
     noise = max(_noise(first, inside, radius, spot_scale), floor)
     signal = np.where(inside, level - background(level, inside, width, noise), 0.0)
     return signal.astype(np.float32), noise

@@ -32,7 +32,9 @@ __all__ = ["Spots", "find_cells", "find_spots", "join_peaks"]
 PEAK_FACTOR = 11.0
 #: And its weaker curvature: it is a peak in every direction.
 ROUND_FACTOR = 4.0
-#: Between two spots it falls this many of them below the weaker one's.
+#: A line's curvature across it: less, for it is seen by its length.
+LINE_FACTOR = 5.0
+#: Between two spots the weaker curvature falls this many of them below the weaker one's.
 SADDLE_FACTOR = 4.0
 #: Peaks on the edge of one flat top are nearer than this many scales, and have this share of it.
 FLAT_TOP_REACH, FLAT_TOP_SHARE = 12.0, 0.7
@@ -102,10 +104,10 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
 
     smooth = _smoothed(signal, well.spot_scale)
     group = join_peaks(yx, weaker, smooth, basin, well.spot_scale, unit, well.noise)
-    lines = artefacts.long_ridges(curvature, inside, PEAK_FACTOR * unit)
+    lines = artefacts.long_ridges(curvature, inside, LINE_FACTOR * unit)
     reasons = _reasons(yx, group, curvature, lines, signal, basin)
     spots = [members for members in _members(group) if not any(reasons[members] != "")]
-    found = _listed(yx, reasons, lines, smooth, basin, inside, well)
+    found = _listed(yx, reasons, lines, curvature, smooth, basin, inside, well)
 
     position = np.array(
         [np.average(yx[m], axis=0, weights=weaker[tuple(yx[m].T)]) for m in spots]
@@ -215,8 +217,10 @@ def _reasons(
     Peaks of a group share it. One that spreads wider than the scale is looked at as a whole.
     """
     weaker, stronger = (part[tuple(yx.T)].astype(np.float64) for part in curvature.principal())
-    ridge = artefacts.is_ridge(weaker, stronger, curvature.continuity(yx))
-    ridge |= (stronger > artefacts.RIDGE_END * weaker) & _near_a_line(yx, lines, curvature.scale)
+    alone = _distance_to_next(yx) > artefacts.ALONE * curvature.scale
+    ridge = artefacts.is_ridge(weaker, stronger, curvature.continuity(yx), alone)
+    sharpness = _line_nearby(yx, lines, curvature)
+    ridge |= (stronger > artefacts.ROUND * weaker) & (stronger < artefacts.LINE_SHARE * sharpness)
     residual = artefacts.residual_of_fit(signal, yx, basin, curvature.scale)
     dust = residual > artefacts.RESIDUAL
     reasons = np.where(ridge, "ridge", np.where(dust, "dust", ""))
@@ -233,16 +237,27 @@ def _reasons(
     return reasons
 
 
-def _near_a_line(
-    yx: NDArray[np.int64], lines: list[NDArray[np.int64]], scale: float
-) -> NDArray[np.bool_]:
-    """Which points are at most `RIDGE_REACH` scales away from a long ridge, bool [n]."""
+def _distance_to_next(yx: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance [n] of each point to the nearest other one, infinite where there is none."""
+    from scipy.spatial import cKDTree
+
+    return np.asarray(cKDTree(yx).query(yx, k=2)[0][:, 1]) if len(yx) else np.zeros(0)
+
+
+def _line_nearby(
+    yx: NDArray[np.int64], lines: list[NDArray[np.int64]], curvature: Curvature
+) -> NDArray[np.float64]:
+    """Sharpness [n] of the line that each point lies on: its median curvature across; 0 on none."""
     from scipy.spatial import cKDTree
 
     if not lines or len(yx) == 0:
-        return np.zeros(len(yx), bool)
-    distance, _ = cKDTree(np.concatenate(lines)).query(yx)
-    return np.asarray(distance <= artefacts.RIDGE_REACH * scale)
+        return np.zeros(len(yx))
+    _, stronger = curvature.principal()
+    sharpness = np.repeat(
+        [float(np.median(stronger[tuple(line.T)])) for line in lines], [len(line) for line in lines]
+    )
+    distance, nearest = cKDTree(np.concatenate(lines)).query(yx)
+    return np.where(distance <= artefacts.LINE_REACH * curvature.scale, sharpness[nearest], 0.0)
 
 
 def _curvature_at(
@@ -260,6 +275,7 @@ def _listed(
     yx: NDArray[np.int64],
     reasons: NDArray[np.str_],
     lines: list[NDArray[np.int64]],
+    curvature: Curvature,
     smooth: NDArray[np.float32],
     basin: NDArray[np.int64],
     inside: NDArray[np.bool_],
@@ -279,7 +295,7 @@ def _listed(
         shape = Shape.of(line)
         edge = np.median(depth[tuple(line.T)]) < rim  # the centre of an arc lies off it
         found.append(("rim" if edge else shape.kind, shape))
-    alone = (reasons != "") & ~_near_a_line(yx, lines, well.spot_scale)
+    alone = (reasons != "") & ~(_line_nearby(yx, lines, curvature) > 0)
     reach = int(np.ceil(4 * well.spot_scale))
     for (y, x), reason in zip(yx[alone], reasons[alone], strict=True):
         top, left = max(y - reach, 0), max(x - reach, 0)
