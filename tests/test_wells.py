@@ -300,10 +300,11 @@ def test_the_demo_well_is_solved(dark):
     assert well.polarity == ("dark" if dark else "bright")
     # Cells nearer than two spot deviations are one spot in the picture: they cost recall only.
     assert found.precision > 0.95 and found.recall > 0.8
-    # 16 bits of the same light: the same cells but for those at the threshold.
+    # 16 bits of the same light: the same cells, and those that 8 bits leave in doubt.
     deep, same = solved(image.astype(np.uint16) * 257, full_scale=65535)
     assert deep.polarity == well.polarity
-    assert sc.match(same, cells.yx, radius=1.5).f1 > 0.97
+    assert sc.match(same, cells.yx, radius=1.5).recall > 0.97
+    assert sc.match(same, truth).f1 >= found.f1 - 0.01
 
 
 def test_names_of_outputs(tmp_path):

@@ -38,6 +38,9 @@ LINE_FACTOR = 5.0
 SADDLE_FACTOR = 4.0
 #: Peaks on the edge of one flat top are nearer than this many scales, and have this share of it.
 FLAT_TOP_REACH, FLAT_TOP_SHARE = 12.0, 0.7
+#: A flat top that is this much longer than wide is two spots'.
+FLAT_TOP_LENGTH = 1.35
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +98,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     weaker, stronger = curvature.principal()
     unit = curvature_noise(well.noise, well.spot_scale)
     # That of the mean curvature, half the Laplacian, has 2/3 of the variance.
-    strength = (weaker + stronger) / (2 * math.sqrt(2 / 3) * max(unit, np.finfo(float).tiny))
+    strength = (weaker + stronger) / (2 * math.sqrt(2 / 3) * max(unit, _TINY))
     basin = climb(weaker)
     summit = basin.reshape(-1) == np.arange(basin.size)
     seen = (weaker > ROUND_FACTOR * unit) & (strength >= limit) & inside
@@ -103,7 +106,10 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     yx = np.stack(np.unravel_index(peaks, basin.shape), axis=1)
 
     smooth = _smoothed(signal, well.spot_scale)
-    group = join_peaks(yx, weaker, smooth, basin, well.spot_scale, unit, well.noise)
+    # In the dark of a spot the noise of its density is larger: `w` says by how much.
+    noise = (well.noise / np.maximum(well.w, 0.02)).astype(np.float32)
+    group = join_peaks(yx, weaker, smooth, basin, well.spot_scale, noise)
+    group = split_long_tops(yx, group, smooth, well.spot_scale)
     lines = artefacts.long_ridges(curvature, inside, LINE_FACTOR * unit)
     reasons = _reasons(yx, group, curvature, lines, signal, basin)
     spots = [members for members in _members(group) if not any(reasons[members] != "")]
@@ -126,7 +132,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
         x=position[:, 1].copy(),
         score=score.astype(np.float32),
         secretion=secretion,
-        profile=by_bin / np.maximum(secretion, np.finfo(np.float64).tiny)[:, None],
+        profile=by_bin / np.maximum(secretion, _TINY)[:, None],
         threshold=float(limit),
     )
     return Spots(cells, found)
@@ -138,8 +144,7 @@ def join_peaks(
     smooth: NDArray[np.float32],
     basin: NDArray[np.int64],
     scale: float,
-    unit: float,
-    noise: float,
+    noise: NDArray[np.float32],
 ) -> NDArray[np.int64]:
     """Tell which peaks of the curvature lie on one spot.
 
@@ -157,8 +162,8 @@ def join_peaks(
         Flat index of the peak that each pixel climbs to.
     scale : float
         Standard deviation of the smoothing in pixels.
-    unit, noise : float
-        Standard deviations of the noise of the curvature and of the picture.
+    noise : ndarray, shape [H, W]
+        Standard deviation of the noise of the picture.
 
     Returns
     -------
@@ -180,22 +185,75 @@ def join_peaks(
     share = np.linspace(0, 1, 2 * int(FLAT_TOP_REACH * scale) + 1)
     line = a[:, None] + (b - a)[:, None] * share[:, None]  # [pairs, steps, 2]
     at = line.reshape(-1, 2).T
+
+    def noise_at(step: NDArray[np.intp]) -> NDArray[np.float32]:
+        local: NDArray[np.float32] = noise[tuple(np.rint(line[rows, step]).astype(np.int64).T)]
+        return local
+
     bend = map_coordinates(weaker, at, order=1).reshape(line.shape[:2])
     level = map_coordinates(smooth, at, order=1).reshape(line.shape[:2])
-    broad = bend.min(axis=1) > np.minimum(bend[:, 0], bend[:, -1]) - SADDLE_FACTOR * unit
-
     rows = np.arange(len(pairs))
+    saddle = bend.argmin(axis=1)
+    fall = np.minimum(bend[:, 0], bend[:, -1]) - bend[rows, saddle]
+    broad = fall < SADDLE_FACTOR * curvature_noise(1.0, scale) * noise_at(saddle)
+
     top = level.argmax(axis=1)
     ends = np.maximum(level[:, 0], level[:, -1])
     rise = level[rows, top] - ends
     # The standard deviation of white noise after the smoothing is noise / (2 sqrt(pi) scale).
-    rises = rise > SADDLE_FACTOR * noise / (2 * np.sqrt(np.pi) * scale)
+    visible = SADDLE_FACTOR * noise_at(top) / (2 * np.sqrt(np.pi) * scale)
     flat = np.minimum(level[:, 0], level[:, -1]) > FLAT_TOP_SHARE * level[rows, top]
-    pixel = np.rint(line[rows, top]).astype(np.int64)
-    taken = np.isin(basin[tuple(pixel.T)], yx[:, 0] * basin.shape[1] + yx[:, 1])
-    joined = pairs[broad | (rises & flat & ~taken)]
+    # The top is another spot's if that one's peak is as high; one on the edge is lower, too.
+    summit = basin[tuple(np.rint(line[rows, top]).astype(np.int64).T)]
+    other = np.isin(summit, yx[:, 0] * basin.shape[1] + yx[:, 1])
+    other &= smooth.reshape(-1)[summit] > level[rows, top] - visible
+    joined = pairs[broad | ((rise > visible) & flat & ~other)]
     links = coo_array((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(n, n))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def split_long_tops(
+    yx: NDArray[np.int64], group: NDArray[np.int64], smooth: NDArray[np.float32], scale: float
+) -> NDArray[np.int64]:
+    """Take a flat top for two spots where it is long: a saturated spot by itself is round.
+
+    Parameters
+    ----------
+    yx : ndarray, int64, shape [n, 2]
+        Peaks.
+    group : ndarray, int64, shape [n]
+        From `join_peaks`.
+    smooth : ndarray, shape [H, W]
+        The smoothed picture.
+    scale : float
+        Standard deviation of the smoothing in pixels.
+
+    Returns
+    -------
+    ndarray, int64, shape [n]
+        Number of the spot of each peak.
+    """
+    from scipy import ndimage
+
+    group = group.copy()
+    reach = int(FLAT_TOP_REACH * scale)
+    for members in _members(group):
+        offset = yx[members] - yx[members].mean(axis=0)
+        if np.sqrt((offset**2).sum(axis=1).mean()) <= scale:
+            continue
+        y, x = np.rint(yx[members].mean(axis=0)).astype(int)
+        top, left = max(y - reach, 0), max(x - reach, 0)
+        window = smooth[top : y + reach + 1, left : x + reach + 1]
+        level = max(smooth[y, x], smooth[tuple(yx[members].T)].max())
+        labels, _ = ndimage.label(window >= FLAT_TOP_SHARE * level)
+        region = np.argwhere((labels == labels[y - top, x - left]) & (labels > 0))
+        if len(region) == 0:  # the middle is no top
+            region = yx[members]
+        shape = Shape.of(region)
+        if shape.length > FLAT_TOP_LENGTH * shape.width:
+            axis = np.linalg.eigh(np.cov(region.T, bias=True))[1][:, 1]
+            group[members[offset @ axis > 0]] = group.max() + 1
+    return group
 
 
 def _members(group: NDArray[np.int64]) -> list[NDArray[np.int64]]:
