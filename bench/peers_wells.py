@@ -24,7 +24,7 @@ Detector = Callable[[Well], "NDArray[np.float64]"]
 
 # Thresholds are in standard deviations of the noise as ours measures it: an absolute one cannot
 # serve both density and grey levels.
-SCALES = (1.3, 1.6, 2.0)
+SCALES = (0.8, 1.0, 1.25)
 THRESHOLDS = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
 
 
@@ -34,7 +34,7 @@ def laplacian_peaks(scale: float, threshold: float) -> Detector:
 
     def detect(well: Well) -> NDArray[np.float64]:
         inside = well.mask > 0
-        at = scale * max(well.spot_scale / 1.6, 0.8)
+        at = scale * well.peak_scale
         image = continued(well.signal, inside).astype(np.float64)
         response = -(at**2) * ndimage.gaussian_laplace(image, at, mode="nearest")
         found = peak_local_max(
@@ -53,8 +53,8 @@ def blobs(overlap: float, threshold: float) -> Detector:
         inside = well.mask > 0
         found = blob_log(
             continued(well.signal, inside).astype(np.float64),
-            min_sigma=0.8 * well.spot_scale,
-            max_sigma=5 * well.spot_scale,
+            min_sigma=0.8 * well.peak_scale,
+            max_sigma=5 * well.peak_scale,
             num_sigma=8,
             threshold=threshold * well.noise,
             overlap=overlap,

@@ -24,7 +24,7 @@ from spotcore.overlay import draw_overlay
 from spotcore.settings import Settings
 from spotcore.settings_file import settings_hash
 from spotcore.solvers import Result, solve
-from spotcore.wells import Well, find_cells
+from spotcore.wells import Well, find_spots
 from spotcore.wells.chosen import corrected, gates, prepared
 from spotcore.wells.measure import artefact_table, cell_table, measure_cells, within
 from spotcore.wells.status import Status, well_status
@@ -263,10 +263,10 @@ def _by_solver(
             else lambda now: progress(now.iteration, setting.max_iter),
         )
     with _timed(seconds, "detect"):
-        cells = find_cells(well, result, settings.threshold)
+        spots = find_spots(well, result, settings.threshold)
     return _Found(
-        cells,
-        None,
+        spots.cells,
+        spots.artefacts.columns(),
         _solve_record(result, setting),
         lambda: {"score": result.score, "fit": result.model.forward(result.a)},
     )

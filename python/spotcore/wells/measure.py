@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spotcore.wells.prepare import _continued as continued
-from spotcore.wells.spots import curvature_noise, principal_curvatures
+from spotcore.wells.curvature import curvature_noise, principal_curvatures
+from spotcore.wells.membrane import continued
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

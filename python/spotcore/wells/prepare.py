@@ -43,9 +43,9 @@ WELL_SIGMA_LIMITS = (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0)
 WELL_RADIUS = 250.0
 #: lam is this many standard deviations of the noise in the solver's own detection statistic.
 NOISE_FACTOR = 8.0
-SPOT_SCALE = 1.6
-"""Standard deviation of a small spot, in pixels, for a well of radius `WELL_RADIUS`."""
-_SMALLEST_SCALE = 1.3  # pixels: below, the grid of the pixels shows
+#: Peaks are looked for at this share of a small spot's scale, at least at so many pixels: below,
+#: the grid of the pixels shows.
+PEAK_SHARE, SMALLEST_PEAK = 0.65, 1.3
 #: Errors of an 8-bit picture that was stretched, inverted or compressed, in grey levels.
 GREY_NOISE = 2.5
 _BACKGROUND_SCALE = 1 / 8  # of the well's radius: wider than a spot's halo, narrower than shading
@@ -92,6 +92,11 @@ class Well:
     spot_scale: float
     clipped: float
 
+    @property
+    def peak_scale(self) -> float:
+        """Scale in pixels at which peaks are looked for: finer, so that neighbours stay apart."""
+        return _peak_scale(self.spot_scale)
+
 
 def prepare_well(
     image: ArrayLike,
@@ -137,9 +142,9 @@ def prepare_well(
     chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
     radius = WELL_RADIUS if circle is None else circle.radius
     zoom = radius / WELL_RADIUS
-    spot_scale = max(SPOT_SCALE * zoom, _SMALLEST_SCALE)
+    spot_scale = max(2.0 * zoom, 1.0)
     depth = None if circle is None else well_depth(grey, circle)
-    inside = np.ones(grey.shape, bool) if depth is None else depth > spot_scale
+    inside = np.ones(grey.shape, bool) if depth is None else depth > _peak_scale(spot_scale)
     kind: Polarity
     if polarity != "auto":
         kind = polarity
@@ -204,6 +209,11 @@ def lambda_from_noise(noise: float, sigma_limits: ArrayLike) -> float:
     return NOISE_FACTOR * 2.0 * noise * math.sqrt(norms)
 
 
+def _peak_scale(spot_scale: float) -> float:
+    """Return the scale at which peaks are looked for, in pixels."""
+    return max(PEAK_SHARE * spot_scale, SMALLEST_PEAK)
+
+
 def _as_level(
     grey: NDArray[np.float32], inside: NDArray[np.bool_], polarity: Polarity
 ) -> tuple[NDArray[np.float32], float]:
@@ -240,4 +250,4 @@ def _noise(
     signal: NDArray[np.float32], inside: NDArray[np.bool_], radius: float, spot_scale: float
 ) -> float:
     """Measure the noise at the scale of the finest sigma bin, in some 60 tiles of the well."""
-    return noise_sigma(signal, inside, 0.6 * spot_scale, radius / 4.5)
+    return noise_sigma(signal, inside, 0.6 * _peak_scale(spot_scale), radius / 4.5)

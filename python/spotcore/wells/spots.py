@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Spots", "find_cells", "find_spots", "join_peaks"]
 
 #: A spot's mean curvature, its matched filter, is at least this many standard deviations of noise.
-PEAK_FACTOR = 11.0
+PEAK_FACTOR = 10.0
 #: And its weaker curvature: it is a peak in every direction.
 ROUND_FACTOR = 4.0
 #: A line's curvature across it: less, for it is seen by its length.
@@ -81,7 +81,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
         From `spotcore.solve` on it.
     threshold : float, optional
         Smallest score of a cell, instead of the preset's. With the preset "well" a cell's score is
-        its weaker curvature in standard deviations of the noise, and the default `PEAK_FACTOR`.
+        its mean curvature in standard deviations of the noise, and the default `PEAK_FACTOR`.
 
     Returns
     -------
@@ -94,9 +94,9 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     limit = PEAK_FACTOR if limit is None else limit
     inside = well.mask > 0
     signal = continued(well.signal, inside)
-    curvature = Curvature.of(signal, well.spot_scale)
+    curvature = Curvature.of(signal, well.peak_scale)
     weaker, stronger = curvature.principal()
-    unit = curvature_noise(well.noise, well.spot_scale)
+    unit = curvature_noise(well.noise, well.peak_scale)
     # That of the mean curvature, half the Laplacian, has 2/3 of the variance.
     strength = (weaker + stronger) / (2 * math.sqrt(2 / 3) * max(unit, _TINY))
     basin = climb(weaker)
@@ -105,11 +105,11 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     peaks = np.flatnonzero(summit & seen.reshape(-1))
     yx = np.stack(np.unravel_index(peaks, basin.shape), axis=1)
 
-    smooth = _smoothed(signal, well.spot_scale)
+    smooth = _smoothed(signal, well.peak_scale)
     # In the dark of a spot the noise of its density is larger: `w` says by how much.
     noise = (well.noise / np.maximum(well.w, 0.02)).astype(np.float32)
-    group = join_peaks(yx, weaker, smooth, basin, well.spot_scale, noise)
-    group = split_long_tops(yx, group, smooth, well.spot_scale)
+    group = join_peaks(yx, weaker, smooth, basin, well.peak_scale, noise)
+    group = split_long_tops(yx, group, smooth, well.peak_scale)
     lines = artefacts.long_ridges(curvature, inside, LINE_FACTOR * unit)
     reasons = _reasons(yx, group, curvature, lines, signal, basin)
     spots = [members for members in _members(group) if not any(reasons[members] != "")]
@@ -354,7 +354,7 @@ def _listed(
         edge = np.median(depth[tuple(line.T)]) < rim  # the centre of an arc lies off it
         found.append(("rim" if edge else shape.kind, shape))
     alone = (reasons != "") & ~(_line_nearby(yx, lines, curvature) > 0)
-    reach = int(np.ceil(4 * well.spot_scale))
+    reach = int(np.ceil(4 * well.peak_scale))
     for (y, x), reason in zip(yx[alone], reasons[alone], strict=True):
         top, left = max(y - reach, 0), max(x - reach, 0)
         window = np.s_[top : y + reach + 1, left : x + reach + 1]
