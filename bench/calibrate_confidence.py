@@ -17,17 +17,19 @@ import sys
 import numpy as np
 from scipy import optimize
 
-from spotcore.demo import MEMBRANE, NOISE
+from spotcore.demo import MEMBRANE
 from spotcore.detections import Cells
 from spotcore.metrics import match
 from spotcore.simulate import render, simulate
 from spotcore.wells import prepare_well
-from spotcore.wells.measure import continued, measure_cells, signal_to_noise
-from spotcore.wells.spots import climb, principal_curvatures
+from spotcore.wells.curvature import climb, principal_curvatures
+from spotcore.wells.measure import measure_cells, signal_to_noise
+from spotcore.wells.membrane import continued
 from spotcore.wells.status import RESOLUTION, count_interval, hidden_spots, resolution
 
 RADIUS = 3.0
-SURE = 10.0  # of those that a detection keeps
+NOISE = 3.0  # grey levels: above the floor that the front end gives to the noise
+SURE = 11.0  # of those that a detection keeps
 FAINTEST = 2.0  # signal-to-noise ratio of the marks that are looked at
 
 
@@ -97,7 +99,7 @@ def main() -> int:
 
     # Crowding alone: every cell is strong enough to be found where it is alone.
     wells = [marks_of(n, seed, 3.0) for seed, n in enumerate(numbers, start=100)]
-    for share in (0.5, 0.6, 0.7, 0.8):
+    for share in (0.65, 0.75, 0.85):
         held, ratio = [], []
         for well, cells, measures, _, truth in wells:
             sure = measures.snr > SURE

@@ -81,7 +81,10 @@ def test_detect_writes_table_picture_and_record(tmp_path, well):
     assert len(table["y"]) == record["count"] > 0
     np.testing.assert_allclose(table["x_um"], 6.5 * table["x"], rtol=1e-6)
     # Seven digits each
-    np.testing.assert_allclose(sum(table[share] for share in shares), 1.0, atol=1e-5)
+    explained = table["secretion"] > 0  # a spot that the solver explains otherwise has none
+    total = sum(table[share] for share in shares)
+    assert explained.sum() > len(explained) / 2
+    np.testing.assert_allclose(total, explained, atol=1e-5)
     assert (np.diff(table["score"]) <= 0).all()
 
     picture = read_image(out / "well.overlay.png", "red").pixels

@@ -35,11 +35,9 @@ __all__ = [
 ]
 
 #: ``P(spot) = 1 / (1 + exp(-(a + b ln snr)))``: a and b, fitted by `bench/calibrate_confidence.py`.
-CONFIDENCE = (-6.48, 5.23)
+CONFIDENCE = (-9.95, 6.34)
 #: Signal is smoothed by this share of a small spot's standard deviation before it is measured.
 _SMOOTHING = 0.5
-#: The signal-to-noise ratio is the largest at these multiples of a small spot's scale.
-_SNR_SCALES = (1.0, 2.0)
 _NEIGHBOURS = np.ones((3, 3), int)
 
 
@@ -62,8 +60,8 @@ class Measures:
         Largest gradient within the area by the peak, in 1/px. A Gaussian of standard deviation s,
         smoothing included, has ``exp(-1/2) / s``.
     snr : ndarray, float64, shape [n]
-        Weaker principal curvature at the spot's middle by its standard deviation on bare membrane,
-        the larger of those at two scales: how far the spot stands out in its flattest direction.
+        Mean curvature at the spot's middle, the answer of its matched filter, by its standard
+        deviation on bare membrane.
     confidence : ndarray, float64, shape [n]
         Probability that the mark is a spot and not noise: a network's own, else `confidence`.
     """
@@ -118,7 +116,7 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
     """
     from scipy import ndimage
 
-    scale = max(_SMOOTHING * well.spot_scale, 0.5)
+    scale = smoothing(well)
     inside = well.mask > 0
     signal = continued(well.signal, inside)
     smooth = ndimage.gaussian_filter(signal, scale)
@@ -144,10 +142,15 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
         diameter=2 * np.sqrt(area / math.pi),
         peak=peak,
         density=density,
-        sharpness=steepest / np.maximum(peak, np.finfo(np.float64).tiny),
+        sharpness=np.divide(steepest, peak, out=np.zeros(len(cells)), where=peak > 0),
         snr=snr,
         confidence=confidence(snr) if known is None else np.asarray(known, np.float64),
     )
+
+
+def smoothing(well: Well) -> float:
+    """Return the standard deviation in pixels that a signal is smoothed by to be measured."""
+    return max(_SMOOTHING * well.spot_scale, 0.5)
 
 
 def basins(
@@ -223,12 +226,11 @@ def basins(
 
 def signal_to_noise(well: Well, cells: Cells, signal: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return `Measures.snr` of marks on a signal that goes on smoothly outside of the well."""
-    best = np.zeros(len(cells))
-    for scale in np.array(_SNR_SCALES) * well.spot_scale:
-        weaker, _ = principal_curvatures(signal, float(scale))
-        noise = curvature_noise(max(well.noise, 1e-30), float(scale))
-        best = np.maximum(best, weaker[cells.y, cells.x] / noise)
-    return best
+    weaker, stronger = principal_curvatures(signal, well.spot_scale)
+    mean = (weaker + stronger)[cells.y, cells.x].astype(np.float64) / 2
+    # Of half the Laplacian: 2/3 of the variance of a second derivative.
+    noise = math.sqrt(2 / 3) * curvature_noise(well.noise, well.spot_scale)
+    return np.maximum(mean, 0.0) / max(noise, 1e-30)
 
 
 def confidence(snr: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
+from spotcore.wells.measure import smoothing
+from spotcore.wells.membrane import continued
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -39,10 +43,10 @@ SOFT_UM, SHARP_PIXELS = 40.0, 1.8
 #: Where the pixel size is not known: this many standard deviations of a small spot, and so many
 #: pixels; more, for the papers' simulated spots of some 3.5 px are not out of focus.
 SOFT_SCALES, SOFT_PIXELS = 2.0, 3.2
-_FOCUS_SPOTS = 5  # of a signal-to-noise ratio of 10: fewer do not tell
-_FOCUS_SNR = 10.0
+#: Peaks for the focus: at so many times the scale of a small spot, so far above the noise, so many.
+_FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.0, 20.0, 5
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
-RESOLUTION = 0.65
+RESOLUTION = 0.8
 RESOLUTION_ERROR = 0.2  # relative
 #: More spots hidden behind others than seen: no count.
 _HIDDEN_SHARE = 0.5
@@ -121,7 +125,7 @@ def well_status(
     """
     inside = well.mask > 0
     overlap, skewness = confluence(well, grey, full_scale=full_scale, membrane=membrane)
-    softest = focus(measures)
+    softest = focus(well) if well.preset == "well" else None
     if focus_limit is None:
         if pixel_size is None:
             focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
@@ -253,16 +257,38 @@ def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float
     return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0
 
 
-def focus(measures: Measures) -> float | None:
-    """Return how wide the edges of the sharpest spots are, in pixels; None where spots do not tell.
+def focus(well: Well) -> float | None:
+    """Return how wide the edges of the sharpest spots are, in pixels; None where nothing tells.
 
-    The standard deviation of the Gaussian that has their `Measures.sharpness`: the lowest tenth
-    among the spots of a signal-to-noise ratio of 10, of which there have to be five.
+    Blur takes the small spots away, so that those that count do not tell: looked at are all peaks
+    at three times the scale of a small spot, of which there have to be five. The sharpness of each
+    is the largest gradient near its summit by its peak, as in `Measures.sharpness`; the answer is
+    the standard deviation of the Gaussian that has that of the sharpest tenth.
+
+    Parameters
+    ----------
+    well : Well
+
+    Returns
+    -------
+    float or None
     """
-    clear = measures.snr >= _FOCUS_SNR
-    if clear.sum() < _FOCUS_SPOTS:
+    from scipy import ndimage
+
+    inside = well.mask > 0
+    signal = continued(well.signal, inside)
+    scale = _FOCUS_SCALES * well.spot_scale
+    weaker, _ = principal_curvatures(signal, scale)
+    top = np.unique(climb(weaker)[inside])
+    clear = weaker.reshape(-1)[top] >= _FOCUS_SNR * max(curvature_noise(well.noise, scale), 1e-30)
+    y, x = np.divmod(top[clear], signal.shape[1])
+    if len(y) < _FOCUS_SPOTS:
         return None
-    return float(math.exp(-0.5) / np.quantile(measures.sharpness[clear], 0.9))
+    fine = smoothing(well)
+    size = 2 * round(1.5 * scale) + 1  # a summit at this scale may lie beside the spot's own
+    peak = ndimage.maximum_filter(ndimage.gaussian_filter(signal, fine), size)[y, x]
+    slope = ndimage.maximum_filter(ndimage.gaussian_gradient_magnitude(signal, fine), size)[y, x]
+    return float(math.exp(-0.5) / np.quantile(slope / peak, 0.9))
 
 
 def resolution(well: Well, measures: Measures) -> float:
