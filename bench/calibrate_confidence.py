@@ -25,11 +25,11 @@ from spotcore.wells import prepare_well
 from spotcore.wells.curvature import climb, principal_curvatures
 from spotcore.wells.measure import measure_cells, signal_to_noise
 from spotcore.wells.membrane import continued
+from spotcore.wells.spots import PEAK_FACTOR
 from spotcore.wells.status import RESOLUTION, count_interval, hidden_spots, resolution
 
 RADIUS = 3.0
 NOISE = 3.0  # grey levels: above the floor that the front end gives to the noise
-SURE = 11.0  # of those that a detection keeps
 FAINTEST = 2.0  # signal-to-noise ratio of the marks that are looked at
 
 
@@ -47,7 +47,7 @@ def simulated_well(n_cells, seed, size=384, spread=100.0):
 def summits(well):
     """All summits of the weaker curvature as marks, the strongest first."""
     signal = continued(well.signal, well.mask > 0)
-    weaker, _ = principal_curvatures(signal, well.spot_scale)
+    weaker, _ = principal_curvatures(signal, well.peak_scale)
     top = np.unique(climb(weaker)[well.mask > 0])
     y, x = np.divmod(top, signal.shape[1])
     cells = Cells(y, x, np.zeros(len(y), np.float32), None, None, 0.0)
@@ -102,7 +102,7 @@ def main() -> int:
     for share in (0.65, 0.75, 0.85):
         held, ratio = [], []
         for well, cells, measures, _, truth in wells:
-            sure = measures.snr > SURE
+            sure = measures.snr >= PEAK_FACTOR
             yx, inside = cells.yx[sure], well.mask > 0
             distance = share / RESOLUTION * resolution(well, measures[sure])
             low, high = count_interval(yx, measures.confidence[sure], inside, distance)

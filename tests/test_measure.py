@@ -104,7 +104,7 @@ def test_a_pixel_belongs_to_the_mark_it_falls_least_to(seed, n):
 def test_a_gaussian_spot(sigma, amplitude):
     well = well_of(gaussian((90, 90), 44.3, 45.2, sigma, amplitude))
     m = measure_cells(well, cells_at([(44, 45)]))
-    wide = np.hypot(sigma, 1.0)  # smoothed by half of the spot scale
+    wide = np.hypot(sigma, 0.6 * well.peak_scale)  # smoothed
     # Half of the smoothed spot's peak; counting pixels errs by about the root of its perimeter.
     half = 2 * np.pi * np.log(2) * wide**2
     assert m.area[0] == pytest.approx(half, abs=3 * np.sqrt(2 * np.pi * 1.2 * wide))

@@ -17,6 +17,7 @@ from spotcore.detections import Cells
 from spotcore.io import read_image
 from spotcore.wells import find_spots, prepare_well
 from spotcore.wells.measure import measure_cells
+from spotcore.wells.spots import PEAK_FACTOR
 from spotcore.wells.status import (
     confluence,
     count_interval,
@@ -26,7 +27,6 @@ from spotcore.wells.status import (
     well_status,
 )
 
-PEAK_FACTOR = 11.0  # signal-to-noise ratio of the marks that a detection keeps
 CONFLUENT = ("D3", "D6", "D9")
 
 
@@ -158,8 +158,8 @@ def test_focus_of_gaussian_spots(sigma):
         signal = sum(50 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * sigma**2)) for a, b in spots)
         return focus(replace(well, signal=signal.astype(np.float32)))
 
-    # Measured on a signal that is smoothed by half of the spot scale.
-    assert found(centres) == pytest.approx(np.hypot(sigma, 0.5 * well.spot_scale), rel=0.05)
+    # Measured on a signal that is smoothed first.
+    assert found(centres) == pytest.approx(np.hypot(sigma, 0.6 * well.peak_scale), rel=0.05)
     assert found(centres[:4]) is None
 
 

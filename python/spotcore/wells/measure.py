@@ -36,8 +36,8 @@ __all__ = [
 
 #: ``P(spot) = 1 / (1 + exp(-(a + b ln snr)))``: a and b, fitted by `bench/calibrate_confidence.py`.
 CONFIDENCE = (-9.95, 6.34)
-#: Signal is smoothed by this share of a small spot's standard deviation before it is measured.
-_SMOOTHING = 0.5
+#: Signal is smoothed by this share of the scale of its peaks before it is measured.
+_SMOOTHING = 0.6
 _NEIGHBOURS = np.ones((3, 3), int)
 
 
@@ -150,7 +150,7 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
 
 def smoothing(well: Well) -> float:
     """Return the standard deviation in pixels that a signal is smoothed by to be measured."""
-    return max(_SMOOTHING * well.spot_scale, 0.5)
+    return _SMOOTHING * well.peak_scale
 
 
 def basins(
@@ -226,10 +226,10 @@ def basins(
 
 def signal_to_noise(well: Well, cells: Cells, signal: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return `Measures.snr` of marks on a signal that goes on smoothly outside of the well."""
-    weaker, stronger = principal_curvatures(signal, well.spot_scale)
+    weaker, stronger = principal_curvatures(signal, well.peak_scale)
     mean = (weaker + stronger)[cells.y, cells.x].astype(np.float64) / 2
     # Of half the Laplacian: 2/3 of the variance of a second derivative.
-    noise = math.sqrt(2 / 3) * curvature_noise(well.noise, well.spot_scale)
+    noise = math.sqrt(2 / 3) * curvature_noise(well.noise, well.peak_scale)
     return np.maximum(mean, 0.0) / max(noise, 1e-30)
 
 

@@ -42,9 +42,9 @@ BARE = {"bright": 0.1, "dark": 0.25}
 SOFT_UM, SHARP_PIXELS = 40.0, 1.8
 #: Where the pixel size is not known: this many standard deviations of a small spot, and so many
 #: pixels; more, for the papers' simulated spots of some 3.5 px are not out of focus.
-SOFT_SCALES, SOFT_PIXELS = 2.0, 3.2
-#: Peaks for the focus: at so many times the scale of a small spot, so far above the noise, so many.
-_FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.0, 20.0, 5
+SOFT_SCALES, SOFT_PIXELS = 1.6, 3.2
+#: Peaks for the focus: at so many times the scale of peaks, so far above the noise, so many.
+_FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.5, 20.0, 5
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
 RESOLUTION = 0.8
 RESOLUTION_ERROR = 0.2  # relative
@@ -261,7 +261,7 @@ def focus(well: Well) -> float | None:
     """Return how wide the edges of the sharpest spots are, in pixels; None where nothing tells.
 
     Blur takes the small spots away, so that those that count do not tell: looked at are all peaks
-    at three times the scale of a small spot, of which there have to be five. The sharpness of each
+    at a scale three times as coarse, of which there have to be five. The sharpness of each
     is the largest gradient near its summit by its peak, as in `Measures.sharpness`; the answer is
     the standard deviation of the Gaussian that has that of the sharpest tenth.
 
@@ -277,7 +277,7 @@ def focus(well: Well) -> float | None:
 
     inside = well.mask > 0
     signal = continued(well.signal, inside)
-    scale = _FOCUS_SCALES * well.spot_scale
+    scale = _FOCUS_SCALES * well.peak_scale
     weaker, _ = principal_curvatures(signal, scale)
     top = np.unique(climb(weaker)[inside])
     clear = weaker.reshape(-1)[top] >= _FOCUS_SNR * max(curvature_noise(well.noise, scale), 1e-30)
