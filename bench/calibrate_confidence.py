@@ -33,14 +33,17 @@ NOISE = 3.0  # grey levels: above the floor that the front end gives to the nois
 FAINTEST = 2.0  # signal-to-noise ratio of the marks that are looked at
 
 
-def simulated_well(n_cells, seed, size=384, spread=100.0):
+def simulated_well(n_cells, seed, size=384, spread=100.0, noise=NOISE):
     """Dark spots whose strengths are spread log-uniformly, on a flat noisy membrane."""
     rng = np.random.default_rng(seed)
-    cells = simulate(n_cells, (size, size), bits=None, seed=rng)
-    strength = spread ** -rng.uniform(size=n_cells)
-    amount = render(cells.cells, cells.psdr * strength[:, None], (size, size)).astype(np.float64)
-    density = 0.8 * amount / amount.max()
-    grey = MEMBRANE * 10.0**-density + NOISE * rng.standard_normal((size, size))
+    shape = (size, size)
+    cells = simulate(n_cells, shape, bits=None, seed=rng)
+    psdr = cells.psdr * (spread ** -rng.uniform(size=n_cells))[:, None]
+    # The one that secretes most has an optical density of 0.8 where it is alone.
+    most = psdr[[np.argmax(psdr.sum(axis=1))]]
+    alone = render([(size // 2, size // 2)], most, shape).max()
+    density = 0.8 * render(cells.cells, psdr, shape).astype(np.float64) / alone
+    grey = MEMBRANE * 10.0**-density + noise * rng.standard_normal(shape)
     return np.clip(np.rint(grey), 0, 255).astype(np.float32), cells.cells
 
 
@@ -56,9 +59,9 @@ def summits(well):
     return Cells(y[order], x[order], snr[order].astype(np.float32), None, None, FAINTEST)
 
 
-def marks_of(n_cells, seed, spread):
+def marks_of(n_cells, seed, spread, noise=NOISE):
     """Well, marks, their measures, which are spots, the true cells."""
-    image, truth = simulated_well(n_cells, seed, spread=spread)
+    image, truth = simulated_well(n_cells, seed, spread=spread, noise=noise)
     well = prepare_well(image, preset="well", polarity="dark")
     cells = summits(well)
     measures = measure_cells(well, cells)
@@ -81,14 +84,14 @@ def main() -> int:
     log = np.log(snr)
 
     def loss(p):
-        z = p[0] + p[1] * log
-        return float(np.mean(np.logaddexp(0, z) - hit * z))
+        chance = np.clip(p[2] / (1 + np.exp(-(p[0] + p[1] * log))), 1e-9, 1 - 1e-9)
+        return -float(np.mean(np.where(hit, np.log(chance), np.log(1 - chance))))
 
-    a, b = optimize.minimize(loss, [-6.0, 3.0], method="Nelder-Mead").x
-    print(f"CONFIDENCE = ({a:.2f}, {b:.2f}); half at a ratio of {np.exp(-a / b):.2f}")
+    a, b, c = optimize.minimize(loss, [-9.0, 5.0, 0.97], method="Nelder-Mead").x
+    print(f"CONFIDENCE = ({a:.2f}, {b:.2f}, {c:.3f})")
     snr = np.concatenate([w[2].snr for w in wells[half:]])
     hit = np.concatenate([w[3] for w in wells[half:]])
-    stated = 1 / (1 + np.exp(-(a + b * np.log(snr))))
+    stated = c / (1 + np.exp(-(a + b * np.log(snr))))
     for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
         here = (stated >= low) & (stated < high)
         if here.any():
@@ -98,8 +101,8 @@ def main() -> int:
             )
 
     # Crowding alone: every cell is strong enough to be found where it is alone.
-    wells = [marks_of(n, seed, 3.0) for seed, n in enumerate(numbers, start=100)]
-    for share in (0.65, 0.75, 0.85):
+    wells = [marks_of(n, seed, 3.0, 1.0) for seed, n in enumerate(numbers, start=100)]
+    for share in (0.8, 0.9, 1.0):
         held, ratio = [], []
         for well, cells, measures, _, truth in wells:
             sure = measures.snr >= PEAK_FACTOR

@@ -94,7 +94,7 @@ def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
     assert colour["source"] == "given" and colour["vector"] == pytest.approx([0.1, 0.9, 2.0])
     assert record["settings"]["stain"] == [0.1, 0.9, 2.0] and record["settings"]["gamma"] == 1.0
     # The bins are the same in micrometres on every picture.
-    assert record["well"]["sigma_limits"][0] == pytest.approx(15 / 20)
+    assert record["well"]["sigma_limits"][0] == pytest.approx(1.2 * 12.8 / 20)
     found = read_columns(tmp_path / "a.cells.csv", ("y", "x"))
     assert sc.match(np.stack([found["y"], found["x"]], 1), cells).precision > 0.8
 

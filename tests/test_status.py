@@ -240,7 +240,7 @@ def test_intervals_of_simulated_wells():
     wells, held = calibration(), []
     for seed, n in enumerate([30, 80, 150, 250], start=500):
         # Strong cells only: the interval is of those above the limit of detection.
-        well, cells, measures, _, truth = wells.marks_of(n, seed, 3.0)
+        well, cells, measures, _, truth = wells.marks_of(n, seed, 3.0, 1.0)
         sure = measures.snr >= PEAK_FACTOR
         inside = well.mask > 0
         low, high = count_interval(

@@ -11,16 +11,18 @@ from spotcore.io import Picture, read_image
 from spotcore.settings import Settings
 from spotcore.wells.dye import Colour, flattened, in_colour, linear, saturated
 from spotcore.wells.measure import Limits
-from spotcore.wells.prepare import Well, lambda_from_noise, prepare_well
+from spotcore.wells.prepare import WELL_SIGMA_LIMITS, Well, lambda_from_noise, prepare_well
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["SIGMA_LIMITS_UM", "corrected", "domed", "gates", "prepared"]
 
-SIGMA_LIMITS_UM = (15.0, 28.0, 45.0, 70.0, 109.0, 166.0, 256.0, 384.0)
-"""Limits of the sigma bins [µm] where the pixel size is known: those of `prepare_well` for a well
-of a 96-well plate, whose membrane of 6.4 mm they take to be 500 pixels wide."""
+WELL_PIXEL_UM = 12.8
+"""What a pixel of `prepare_well`'s well measures: 500 of them span the 6.4 mm of a membrane of a
+96-well plate."""
+SIGMA_LIMITS_UM = tuple(WELL_PIXEL_UM * limit for limit in WELL_SIGMA_LIMITS)
+"""Limits of the sigma bins [µm] where the pixel size is known."""
 
 
 def corrected(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None]:

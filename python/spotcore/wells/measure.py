@@ -34,8 +34,8 @@ __all__ = [
     "within",
 ]
 
-#: ``P(spot) = 1 / (1 + exp(-(a + b ln snr)))``: a and b, fitted by `bench/calibrate_confidence.py`.
-CONFIDENCE = (-9.95, 6.34)
+#: ``P(spot) = c / (1 + exp(-(a + b ln snr)))``: a, b, c, fitted by `bench/calibrate_confidence.py`.
+CONFIDENCE = (-9.56, 5.77, 0.959)
 #: Signal is smoothed by this share of the scale of its peaks before it is measured.
 _SMOOTHING = 0.6
 _NEIGHBOURS = np.ones((3, 3), int)
@@ -237,7 +237,8 @@ def confidence(snr: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the probability that a mark of this signal-to-noise ratio is a spot.
 
     A logistic function of the ratio's logarithm (Platt, 1999), fitted to simulated wells of known
-    truth. It knows of noise only: what scratches and dust look like no simulation says.
+    truth; it ends below 1, for even strong marks may be two of one broad spot. What scratches and
+    dust look like no simulation says.
 
     Parameters
     ----------
@@ -248,9 +249,9 @@ def confidence(snr: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     ndarray, float64, shape [n]
     """
-    a, b = CONFIDENCE
+    a, b, c = CONFIDENCE
     exponent = a + b * np.log(np.maximum(snr, 1e-3))
-    return np.asarray(1 / (1 + np.exp(-exponent)), np.float64)
+    return np.asarray(c / (1 + np.exp(-exponent)), np.float64)
 
 
 def within(measures: Measures, limits: Limits) -> NDArray[np.bool_]:

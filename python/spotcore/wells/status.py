@@ -46,10 +46,10 @@ SOFT_SCALES, SOFT_PIXELS = 1.6, 3.2
 #: Peaks for the focus: at so many times the scale of peaks, so far above the noise, so many.
 _FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.5, 20.0, 5
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
-RESOLUTION = 0.8
+RESOLUTION = 0.9
 RESOLUTION_ERROR = 0.2  # relative
 #: More spots hidden behind others than seen: no count.
-_HIDDEN_SHARE = 0.5
+_HIDDEN_SHARE = 1.0
 _SMALLEST_MEMBRANE = 200  # pixels
 _CLIPPED_SHARE = 0.5
 
