@@ -179,6 +179,13 @@ def test_blurred_wells(shared_data, name):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["test4", "test6"])
+def test_a_blurred_well_is_not_empty(shared_data, name):
+    grey = read_image(shared_data / f"wells/{name}.tif").pixels
+    for blur in (3.0, 4.0):
+        assert judged(ndimage.gaussian_filter(grey, blur)).status == "out_of_focus"
+
+
 def test_a_plate_of_large_pixels_is_in_focus(shared_data):
     for index in (1, 2, 28, 40, 48):
         grey = read_image(shared_data / f"plate-a-to-d/image1_Well_{index}.png").pixels

@@ -45,6 +45,7 @@ SOFT_UM, SHARP_PIXELS = 40.0, 1.8
 SOFT_SCALES, SOFT_PIXELS = 1.6, 3.2
 #: Peaks for the focus: at so many times the scale of peaks, so far above the noise, so many.
 _FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.5, 20.0, 5
+_UNSEEN = 0.6  # of the limit, where the blobs that are seen are not found as spots
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
 RESOLUTION = 0.9
 RESOLUTION_ERROR = 0.2  # relative
@@ -149,9 +150,17 @@ def well_status(
     elif real and overlap >= CONFLUENT and skewness <= SKEWED:
         state = "too_numerous"
         reason = f"confluent: some {overlap:.0f} spots overlap at any point"
-    elif real and softest is not None and softest > focus_limit:
+    elif (
+        real
+        and softest is not None
+        # Where fewer spots are found than blobs are seen, it is their softness that hides them.
+        and softest > focus_limit * (_UNSEEN if len(cells) < _FOCUS_SPOTS else 1.0)
+    ):
         state = "out_of_focus"
-        reason = f"the sharpest spots are {softest:.1f} px wide, the limit is {focus_limit:.1f}"
+        reason = (
+            f"the sharpest spots are {softest:.1f} px wide, the limit is {focus_limit:.1f}; "
+            f"{len(cells)} found"
+        )
     else:
         distance = resolution(well, measures)
         hidden, _ = hidden_spots(cells.yx, inside, distance)
