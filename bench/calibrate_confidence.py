@@ -23,10 +23,10 @@ from spotcore.metrics import match
 from spotcore.simulate import render, simulate
 from spotcore.wells import prepare_well
 from spotcore.wells.curvature import climb, principal_curvatures
+from spotcore.wells.interval import RESOLUTION, count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells, signal_to_noise
 from spotcore.wells.membrane import continued
 from spotcore.wells.spots import PEAK_FACTOR
-from spotcore.wells.status import RESOLUTION, count_interval, hidden_spots, resolution
 
 RADIUS = 3.0
 NOISE = 3.0  # grey levels: above the floor that the front end gives to the noise

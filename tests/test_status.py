@@ -16,16 +16,10 @@ from spotcore.demo import plate_like
 from spotcore.detections import Cells
 from spotcore.io import read_image
 from spotcore.wells import find_spots, prepare_well
+from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells
 from spotcore.wells.spots import PEAK_FACTOR
-from spotcore.wells.status import (
-    confluence,
-    count_interval,
-    focus,
-    hidden_spots,
-    resolution,
-    well_status,
-)
+from spotcore.wells.status import coarse_peaks, confluence, focus, well_status
 
 CONFLUENT = ("D3", "D6", "D9")
 
@@ -156,7 +150,8 @@ def test_focus_of_gaussian_spots(sigma):
 
     def found(spots):
         signal = sum(50 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * sigma**2)) for a, b in spots)
-        return focus(replace(well, signal=signal.astype(np.float32)))
+        seen = replace(well, signal=signal.astype(np.float32))
+        return focus(seen, coarse_peaks(seen))
 
     # Measured on a signal that is smoothed first.
     assert found(centres) == pytest.approx(np.hypot(sigma, 0.6 * well.peak_scale), rel=0.05)
@@ -191,6 +186,12 @@ def test_a_plate_of_large_pixels_is_in_focus(shared_data):
         grey = read_image(shared_data / f"plate-a-to-d/image1_Well_{index}.png").pixels
         for pixel_size in (None, 45.0):
             assert judged(grey, pixel_size=pixel_size).status == "counted", index
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_small_well_of_few_cells_is_in_focus(seed):
+    image, _ = plate_like(8, 72, seed=seed)
+    assert judged(image).status == "counted"
 
 
 def test_a_blurred_simulated_well():

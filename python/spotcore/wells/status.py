@@ -1,4 +1,4 @@
-"""Whether the count of a well means anything, and between which limits the true one lies."""
+"""Whether the count of a well means anything."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
+from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import smoothing
 from spotcore.wells.membrane import continued
 
@@ -19,15 +20,7 @@ if TYPE_CHECKING:
     from spotcore.wells.measure import Measures
     from spotcore.wells.prepare import Well
 
-__all__ = [
-    "Status",
-    "confluence",
-    "count_interval",
-    "focus",
-    "hidden_spots",
-    "resolution",
-    "well_status",
-]
+__all__ = ["Status", "coarse_peaks", "confluence", "focus", "well_status"]
 
 State = Literal["counted", "empty", "too_numerous", "out_of_focus", "no_well", "rejected"]
 
@@ -45,10 +38,8 @@ SOFT_UM, SHARP_PIXELS = 40.0, 1.8
 SOFT_SCALES, SOFT_PIXELS = 1.6, 3.2
 #: Peaks for the focus: at so many times the scale of peaks, so far above the noise, so many.
 _FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.5, 20.0, 5
-_UNSEEN = 0.6  # of the limit, where the blobs that are seen are not found as spots
-#: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
-RESOLUTION = 0.9
-RESOLUTION_ERROR = 0.2  # relative
+#: Where less than this share of the peaks are found as spots, the limit is so much lower.
+_UNFOUND, _UNFOUND_LIMIT = 0.15, 0.6
 #: More spots hidden behind others than seen: no count.
 _HIDDEN_SHARE = 1.0
 _SMALLEST_MEMBRANE = 200  # pixels
@@ -126,7 +117,8 @@ def well_status(
     """
     inside = well.mask > 0
     overlap, skewness = confluence(well, grey, full_scale=full_scale, membrane=membrane)
-    softest = focus(well) if well.preset == "well" else None
+    peaks = coarse_peaks(well) if well.preset == "well" else np.zeros((0, 2), np.int64)
+    softest = focus(well, peaks)
     if focus_limit is None:
         if pixel_size is None:
             focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
@@ -153,8 +145,8 @@ def well_status(
     elif (
         real
         and softest is not None
-        # Where fewer spots are found than blobs are seen, it is their softness that hides them.
-        and softest > focus_limit * (_UNSEEN if len(cells) < _FOCUS_SPOTS else 1.0)
+        # Where hardly any of the peaks is found as a spot, it is their softness that hides them.
+        and softest > focus_limit * (_UNFOUND_LIMIT if len(cells) < _UNFOUND * len(peaks) else 1.0)
     ):
         state = "out_of_focus"
         reason = (
@@ -266,17 +258,29 @@ def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float
     return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0
 
 
-def focus(well: Well) -> float | None:
+def coarse_peaks(well: Well) -> NDArray[np.int64]:
+    """Find the peaks that blur leaves: clear ones at three times the scale of spots, [n, 2]."""
+    scale = _FOCUS_SCALES * well.peak_scale
+    inside = well.mask > 0
+    weaker, _ = principal_curvatures(continued(well.signal, inside), scale)
+    top = np.unique(climb(weaker)[inside])
+    clear = weaker.reshape(-1)[top] >= _FOCUS_SNR * max(curvature_noise(well.noise, scale), 1e-30)
+    return np.stack(np.divmod(top[clear], weaker.shape[1]), axis=1)
+
+
+def focus(well: Well, peaks: NDArray[np.int64]) -> float | None:
     """Return how wide the edges of the sharpest spots are, in pixels; None where nothing tells.
 
-    Blur takes the small spots away, so that those that count do not tell: looked at are all peaks
-    at a scale three times as coarse, of which there have to be five. The sharpness of each
-    is the largest gradient near its summit by its peak, as in `Measures.sharpness`; the answer is
-    the standard deviation of the Gaussian that has that of the sharpest tenth.
+    Blur takes the small spots away, so that those that count do not tell: looked at are coarse
+    peaks, of which there have to be five. The sharpness of each is the largest gradient near its
+    summit by its peak, as in `Measures.sharpness`; the answer is the standard deviation of the
+    Gaussian that has that of the sharpest tenth.
 
     Parameters
     ----------
     well : Well
+    peaks : ndarray, int64, shape [n, 2]
+        From `coarse_peaks`.
 
     Returns
     -------
@@ -284,125 +288,13 @@ def focus(well: Well) -> float | None:
     """
     from scipy import ndimage
 
-    inside = well.mask > 0
-    signal = continued(well.signal, inside)
-    scale = _FOCUS_SCALES * well.peak_scale
-    weaker, _ = principal_curvatures(signal, scale)
-    top = np.unique(climb(weaker)[inside])
-    clear = weaker.reshape(-1)[top] >= _FOCUS_SNR * max(curvature_noise(well.noise, scale), 1e-30)
-    y, x = np.divmod(top[clear], signal.shape[1])
-    if len(y) < _FOCUS_SPOTS:
+    if len(peaks) < _FOCUS_SPOTS:
         return None
+    y, x = peaks.T
+    signal = continued(well.signal, well.mask > 0)
     fine = smoothing(well)
-    size = 2 * round(1.5 * scale) + 1  # a summit at this scale may lie beside the spot's own
+    # A summit at the coarse scale may lie beside the spot's own.
+    size = 2 * round(1.5 * _FOCUS_SCALES * well.peak_scale) + 1
     peak = ndimage.maximum_filter(ndimage.gaussian_filter(signal, fine), size)[y, x]
     slope = ndimage.maximum_filter(ndimage.gaussian_gradient_magnitude(signal, fine), size)[y, x]
     return float(math.exp(-0.5) / np.quantile(slope / peak, 0.9))
-
-
-def resolution(well: Well, measures: Measures) -> float:
-    """Return the distance below which two spots are marked as one, in pixels."""
-    typical = float(np.median(measures.diameter)) if len(measures) else 0.0
-    return RESOLUTION * max(typical, 2.35 * well.spot_scale / 2)
-
-
-def hidden_spots(
-    yx: NDArray[np.int64], inside: NDArray[np.bool_], distance: float
-) -> tuple[float, float]:
-    """Expect how many spots are hidden behind the marks of stronger ones, and its variance.
-
-    Where no mark has a stronger spot within `distance` (Matern's second hard core), n marks on
-    ``B = area / (π distance²)`` places stand for ``B c`` spots, ``c = -ln(1 - n / B)``; that
-    number has the variance ``B (exp(c) - c - 1)`` of linear counting, and what comes of the error
-    of `distance`, whose square it goes with. The density is taken locally, at each mark, for spots
-    come in clusters.
-
-    Parameters
-    ----------
-    yx : ndarray, int64, shape [n, 2]
-        Marks in pixels.
-    inside : ndarray, bool, shape [H, W]
-        Pixels where they can lie.
-    distance : float
-        In pixels.
-
-    Returns
-    -------
-    mean, variance : float
-
-    References
-    ----------
-    Matern, "Spatial variation", 1960, chapter 3.6; Whang, Vander-Zanden and Taylor, "A linear-time
-    probabilistic counting algorithm for database applications", ACM TODS 15(2), 1990.
-    """
-    from scipy.spatial import cKDTree
-
-    if len(yx) < 2:
-        return 0.0, 0.0
-    place = math.pi * distance**2
-    area = float(inside.sum())
-    # Ten others of a well's mean density: near enough to see clusters, enough to have a density.
-    reach = max(math.sqrt(10 * area / (math.pi * len(yx))), 3 * distance)
-    others = cKDTree(yx).query_ball_point(yx, reach, return_length=True) - 1
-    used = np.argwhere(inside[::4, ::4]) * 4
-    seen = cKDTree(used).query_ball_point(yx, reach, return_length=True) * 16.0
-    full = np.clip(others * place / np.maximum(seen, place), 0.0, _FULLEST)
-    c = -np.log1p(-full)
-    places = np.where(full > 0, 1 / np.maximum(full, 1e-12), 0.0)  # that each mark stands for
-    mean = float(np.sum(places * c - (full > 0)))
-    counting = float(np.sum(places * (np.exp(c) - c - 1)))
-    return mean, counting + (2 * RESOLUTION_ERROR * mean) ** 2
-
-
-_FULLEST = 0.9  # of the places with a mark: beyond, the logarithm means nothing
-
-
-def count_interval(
-    yx: NDArray[np.int64],
-    confidence: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    distance: float,
-) -> tuple[int, int]:
-    """Return a 95 % interval of the number of spots above the limit of detection.
-
-    The marks that are spots have a Poisson binomial distribution, by their confidences; to them
-    come those hidden behind others (`hidden_spots`), negative binomial with that mean and variance
-    (Poisson where the variance is not larger). The count itself always lies within.
-
-    Parameters
-    ----------
-    yx : ndarray, int64, shape [n, 2]
-        Marks in pixels.
-    confidence : ndarray, float64, shape [n]
-        Probability that each is a spot.
-    inside : ndarray, bool, shape [H, W]
-        Pixels where spots can lie.
-    distance : float
-        Below it two spots are marked as one, in pixels.
-
-    Returns
-    -------
-    low, high : int
-
-    References
-    ----------
-    Le Cam, "An approximation theorem for the Poisson binomial distribution", Pacific J. Math.
-    10(4), 1960 (here the distribution itself, by convolution).
-    """
-    from scipy import stats
-
-    n = len(yx)
-    p = np.ones(1)
-    for probability in confidence:
-        p = np.convolve(p, [1.0 - probability, probability])
-    mean, variance = hidden_spots(yx, inside, distance)
-    if mean > 1e-9:
-        most = np.arange(int(mean + 10 * math.sqrt(max(variance, mean)) + 10))
-        if variance > mean * (1 + 1e-9):
-            extra = stats.nbinom.pmf(most, mean**2 / (variance - mean), mean / variance)
-        else:
-            extra = stats.poisson.pmf(most, mean)
-        p = np.convolve(p, extra)
-    total = np.cumsum(p) / p.sum()
-    low, high = (int(np.searchsorted(total, q)) for q in (0.025, 0.975))
-    return min(low, n), max(high, n)
