@@ -289,8 +289,22 @@ def test_a_run_begins_with_the_parameters_of_another(tmp_path):
     with pytest.raises(ValueError, match="another architecture"):
         Trainer(other, tmp_path / "third", start=source)
     source.write_bytes(b"no network")
-    with pytest.raises(ValueError, match=r"network\.pt of a training run"):
+    with pytest.raises(ValueError, match="file of a training run"):
         Trainer(recipe_of(), tmp_path / "third", start=source)
+
+
+def test_a_run_begins_with_the_checkpoint_of_another(tmp_path):
+    detecting = {"detection_weight": 1.0, "learning_rate": 0.05, "warm_up": 0}
+    for keep in ("best", "last"):
+        first = Trainer(recipe_of(steps=3, keep=keep, **detecting), tmp_path / keep)
+        first.run(calibration=False)
+        second = Trainer(recipe_of(), tmp_path / "second", start=tmp_path / keep / "checkpoint.pt")
+        exported = torch.load(tmp_path / keep / "network.pt", weights_only=True)["state"]
+        for name, tensor in second.network.exported().items():
+            torch.testing.assert_close(tensor, exported[name], rtol=0, atol=0)
+        # The losses' own parameters, too
+        assert second.detection.gain == first.detection.gain != 2.0
+        assert second.start["name"] == keep and second.start["training"]["step"] == 3
 
 
 def test_commands_train_and_evaluate(tmp_path, monkeypatch):

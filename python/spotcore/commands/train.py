@@ -56,7 +56,8 @@ def train(
         int | None, typer.Option(min=1, help="Steps in all; default: the recipe's.")
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Begin with the parameters of this network.pt.")
+        Path | None,
+        typer.Option(help="Begin with the parameters of this network.pt or checkpoint.pt."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Side of a crop in pixels.")] = None,

@@ -18,7 +18,7 @@ from spotcore.train.model import FULL_SCALE, ConvNet, SpotNet
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["load_network", "read_network", "restored"]
+__all__ = ["load_network", "read_network", "read_start", "restored"]
 
 
 def restored(content: dict[str, Any]) -> SpotNet | ConvNet:
@@ -56,15 +56,54 @@ def read_network(path: Path) -> tuple[SpotNet | ConvNet, dict[str, Any], str]:
     ValueError
         If the file is no such file; the message names it.
     """
-    expected = f"{path}: expected the network.pt of a training run"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # PyTorch raises what it likes on broken files
-        raise ValueError(f"{expected}, got {error}") from error
+    content = _read(path)
     if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
-        raise ValueError(expected)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    return restored(content), content["metadata"], digest
+        raise ValueError(f"{path}: expected the network.pt of a training run")
+    return restored(content), content["metadata"], _digest(path)
+
+
+def read_start(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any]]:
+    """Read what another run begins with.
+
+    Parameters
+    ----------
+    path : Path
+        ``network.pt`` of a run, or its ``checkpoint.pt``, which has the losses' own parameters too:
+        without them the first steps pull the network towards the losses' initial ones.
+
+    Returns
+    -------
+    network, detection : dict of tensors
+        States of the two modules, the second None for ``network.pt``.
+    record : dict
+        Where they came from.
+
+    Raises
+    ------
+    ValueError
+        If the file is neither; the message names it.
+    """
+    content = _read(path)
+    if isinstance(content, dict) and {"average", "best", "detection", "recipe"} <= set(content):
+        best = content["best"] if content["recipe"]["keep"] == "best" else None
+        network = content["average"] if best is None else best["network"]
+        record = {name: content[name] for name in ("recipe", "start", "step")}
+        name, detection = path.absolute().parent.name, content["detection"]
+        return network, detection, {"name": name, "digest": _digest(path), "training": record}
+    module, metadata, digest = read_network(path)
+    record = {"name": metadata["name"], "digest": digest, "training": metadata["training"]}
+    return module.state_dict(), None, record
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch raises what it likes on broken files
+        raise ValueError(f"{path}: expected a file of a training run, got {error}") from error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def load_network(source: str | Path, device: str = "cpu") -> Network:

@@ -27,7 +27,7 @@ from spotcore.train.inference import maps_of
 from spotcore.train.losses import Detection, part_loss, parts_of
 from spotcore.train.model import build
 from spotcore.train.recipes import Recipe
-from spotcore.train.saved import read_network
+from spotcore.train.saved import read_start
 from spotcore.train.truth import Truth, squared_error
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Trainer:
     workers : int
         Threads that share a batch. The sums of their gradients depend on the number by rounding.
     start : Path, optional
-        ``network.pt`` of another run, of the same architecture, whose parameters to begin with.
+        ``network.pt`` or ``checkpoint.pt`` of another run, of the same architecture, whose
+        parameters to begin with.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class Trainer:
         self.workers = max(1, min(workers, recipe.batch)) if self.device.type == "cpu" else 1
         torch.manual_seed(recipe.seed)
         self.network = build(recipe.kind, recipe.options, recipe.seed).to(self.device)
-        self.start = None if start is None else self._begin_with(Path(start))
         self.detection = Detection().to(self.device)
+        self.start = None if start is None else self._begin_with(Path(start))
         self.average = copy.deepcopy(self.network)
         self.parameters = [*self.network.parameters(), *self.detection.parameters()]
         if recipe.detection_weight == 0.0:
@@ -95,12 +96,14 @@ class Trainer:
 
     def _begin_with(self, path: Path) -> dict[str, Any]:
         """Take the parameters of another run; return the record of how they came about."""
-        network, metadata, digest = read_network(path)
+        network, detection, record = read_start(path)
         try:
-            self.network.load_state_dict(network.state_dict())
+            self.network.load_state_dict(network)
         except RuntimeError as error:
             raise ValueError(f"{path}: another architecture than the recipe's ({error})") from error
-        return {"name": metadata["name"], "digest": digest, "training": metadata["training"]}
+        if detection is not None:
+            self.detection.load_state_dict(detection)
+        return record
 
     # -- going on ---------------------------------------------------------------------------------
 
