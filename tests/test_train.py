@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from spotcore.train.data import (  # noqa: E402
     typical_score,
     validation_images,
 )
+from spotcore.train.eigen_adam import EigenAdam  # noqa: E402
 from spotcore.train.inference import maps_of  # noqa: E402
 from spotcore.train.losses import Detection, part_loss, parts_of  # noqa: E402
 from spotcore.train.model import build  # noqa: E402
@@ -226,8 +228,10 @@ def state_of(trainer):
     ]
 
 
-def test_killed_run_ends_with_the_same_bits(tmp_path):
-    recipe = recipe_of()
+@pytest.mark.parametrize("optimiser", ["adam", "eigen"])
+def test_killed_run_ends_with_the_same_bits(tmp_path, optimiser, monkeypatch):
+    monkeypatch.setattr("spotcore.train.trainer.EigenAdam", partial(EigenAdam, every=1))
+    recipe = recipe_of(optimiser=optimiser)
     whole = Trainer(recipe, tmp_path / "whole", workers=2)
     whole.run(calibration=False)
     Trainer(recipe, tmp_path / "halves", workers=2).run(until=2)

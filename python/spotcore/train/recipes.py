@@ -43,6 +43,8 @@ class Recipe:
         After so many steps the oldest image gives way to a new one; 0 for never.
     augment : bool
         Whether crops are mirrored and turned at random (the physics has no direction).
+    optimiser : str
+        ``"adam"``, or ``"eigen"`` for `spotcore.train.eigen_adam`.
     learning_rate : float
         Adam's, after the warm-up.
     schedule : str
@@ -86,6 +88,7 @@ class Recipe:
     images: int = 48
     refresh: int = 40
     augment: bool = True
+    optimiser: Literal["adam", "eigen"] = "adam"
     learning_rate: float = 2e-3
     schedule: Literal["constant", "cosine"] = "cosine"
     warm_up: int = 300
@@ -187,6 +190,7 @@ def ours_isbi2019(kind: str = "spotnet", **changes: Any) -> Recipe:
         "refresh": 12,
         "relative": True,
         "detection_weight": 0.03,
+        "optimiser": "eigen",
     }
     return Recipe("ours-isbi2019", kind, options, **(settings | changes))
 

@@ -21,6 +21,7 @@ from torch import Tensor
 import spotcore
 from spotcore.metrics import best_f1
 from spotcore.train.data import Images, draw_batch, validation_images
+from spotcore.train.eigen_adam import EigenAdam
 from spotcore.train.export import write_network
 from spotcore.train.files import save
 from spotcore.train.inference import maps_of
@@ -84,7 +85,8 @@ class Trainer:
             for name, parameter in self.network.named_parameters():
                 if name == "score_weights":  # no loss depends on them
                     self.parameters = [p for p in self.parameters if p is not parameter]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=recipe.learning_rate)
+        kind = EigenAdam if recipe.optimiser == "eigen" else torch.optim.Adam
+        self.optimiser = kind(self.parameters, lr=recipe.learning_rate)
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
