@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import spotcore as sc
 from spotcore.wells import find_cells, find_spots, prepare_well
-from spotcore.wells.artefacts import Shape, residual_of_fit
-from spotcore.wells.curvature import Curvature, climb
+from spotcore.wells.artefacts import Shape, is_doubtful, residual_of_fit
+from spotcore.wells.curvature import Curvature, climb, matched
+from spotcore.wells.spots import PEAK_FACTOR
 from synthetic_well import gaussian, line, picture
 
 SIZE = (400, 400)
@@ -106,6 +107,41 @@ def test_scratches_and_hairs_are_listed_and_not_counted(depth):
     assert (np.diff(table["length"]) <= 0).all() and (table["area"] > 0).all()
     at = np.stack([table["y"], table["x"]], 1)
     assert np.hypot(*(at - (72.5, 205)).T).min() < 8
+
+
+def test_broad_faint_spots_count_once():
+    """At the scale of peaks they do not stand out; a long stain of that width is no spot."""
+    truth, density = grid_of_spots(5, widths=(5.0, 6.0), heights=(0.08,))
+    well = prepare_well(picture(density))
+    peak = 0.08 * gaussian(SIZE, 200, 200, 6.0, 6.0)
+    weaker, stronger = Curvature.of(peak, well.peak_scale).principal()
+    assert matched(weaker, stronger, well.noise, well.peak_scale)[200, 200] < PEAK_FACTOR
+    found = look(picture(density))
+    match = sc.match(found.cells, truth, radius=3.0)
+    assert (match.recall, match.precision) == (1.0, 1.0), (len(truth), len(found.cells))
+    assert found.cells.secretion is not None and (found.cells.secretion > 0).mean() > 0.9
+    assert (np.diff(found.cells.score) <= 0).all()
+
+    stain = 0.08 * gaussian(SIZE, 200, 200, 14.0, 5.0)
+    assert len(look(picture(stain)).cells) == 0
+
+
+def test_faint_peaks_beside_ridges_have_to_be_rounder():
+    strength = np.array([13.0, 13.0, 15.0, 20.0, 20.0, 30.0, 15.0, 15.0])
+    ratio = np.array([1.7, 1.7, 1.7, 2.1, 2.1, 2.1, 1.4, 1.2])
+    to_next = np.array([9.0, 5.0, 9.0, 5.0, 5.0, 9.0, 5.0, 5.0])
+    to_ridge = np.array([99.0, 99.0, 99.0, 12.0, 14.0, 5.0, 5.0, 5.0])
+    expected = [True, False, False, True, False, False, True, False]
+    assert is_doubtful(strength, ratio, to_next, to_ridge).tolist() == expected
+
+
+def test_broken_scratches_are_not_counted():
+    """Pieces too short for a line, in the company of longer ones."""
+    density = np.zeros(SIZE)
+    for y in range(130, 280, 15):
+        density += 0.25 * line(SIZE, [(y, 150), (y + 4, 165)], 1.3)
+        density += 0.06 * line(SIZE, [(y, 176), (y + 3, 186)], 1.3)
+    assert len(look(picture(density)).cells) == 0
 
 
 def test_spot_on_a_hair_counts():

@@ -299,7 +299,7 @@ def test_the_demo_well_is_solved(dark):
     found = sc.match(cells, truth)
     assert well.polarity == ("dark" if dark else "bright")
     # Cells nearer than two spot deviations are one spot in the picture: they cost recall only.
-    assert found.precision > 0.95 and found.recall >= 0.8
+    assert found.precision > 0.95 and found.recall > 0.85
     # 16 bits of the same light: the same cells, and those that 8 bits leave in doubt.
     deep, same = solved(image.astype(np.uint16) * 257, full_scale=65535)
     assert deep.polarity == well.polarity

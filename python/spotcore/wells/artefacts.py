@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from spotcore.wells.curvature import Curvature
 
-__all__ = ["Artefacts", "Shape", "is_ridge", "long_ridges", "residual_of_fit"]
+__all__ = ["Artefacts", "Shape", "is_doubtful", "is_ridge", "long_ridges", "residual_of_fit"]
 
 #: A ridge runs on in both directions: there it is still bent by this share of what it is here.
 CONTINUITY = 0.25
@@ -29,6 +29,19 @@ LINE_SHARE = 2.0
 #: Largest residual of the local fit of a Gaussian, relative to its amplitude.
 RESIDUAL = 0.3
 _WIDTHS = (1.0, 1.3, 1.7, 2.2, 3.0, 4.0)  # of the Gaussians that are tried, in scales
+
+
+class Faint(NamedTuple):
+    """A peak fainter (in standard deviations of the noise) and longer than this is doubtful."""
+
+    distance: float  # in scales
+    strength: float
+    ratio: float  # of the principal curvatures
+
+
+#: With no other peak within a distance, and with a ridge within one.
+FAINT_ALONE = Faint(8.0, 14.0, 1.6)
+FAINT_BESIDE = (Faint(13.0, 24.0, 2.0), Faint(6.0, 16.0, ROUND))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +127,7 @@ def is_ridge(
     weaker: NDArray[np.floating],
     stronger: NDArray[np.floating],
     continuity: NDArray[np.floating],
-    alone: NDArray[np.bool_],
+    to_next: NDArray[np.floating],
 ) -> NDArray[np.bool_]:
     """Tell the peaks of a ridge's texture from spots, bool [n].
 
@@ -127,15 +140,49 @@ def is_ridge(
         Principal curvatures at the peaks, > 0.
     continuity : ndarray, shape [n]
         From `Curvature.continuity`.
-    alone : ndarray, bool, shape [n]
-        No other peak is within `ALONE` scales.
+    to_next : ndarray, shape [n]
+        Distance to the nearest other peak, in scales.
 
     Returns
     -------
     ndarray, bool, shape [n]
     """
     runs_on = (continuity > CONTINUITY) & (stronger > ROUND * weaker)
-    return np.asarray(runs_on | (stronger > np.where(alone, RIDGE_ALONE, RIDGE) * weaker))
+    limit = np.where(to_next > ALONE, RIDGE_ALONE, RIDGE)
+    return np.asarray(runs_on | (stronger > limit * weaker))
+
+
+def is_doubtful(
+    strength: NDArray[np.floating],
+    ratio: NDArray[np.floating],
+    to_next: NDArray[np.floating],
+    to_ridge: NDArray[np.floating],
+) -> NDArray[np.bool_]:
+    """Tell faint, long peaks that are alone, or in the company of ridges, bool [n].
+
+    A faint stretch of a scratch shows as one peak that hardly runs on. Two touching spots are long,
+    too, but each has the other one, and no scratch is near.
+
+    Parameters
+    ----------
+    strength : ndarray, shape [n]
+        In standard deviations of the noise.
+    ratio : ndarray, shape [n]
+        Of the stronger principal curvature to the weaker one.
+    to_next, to_ridge : ndarray, shape [n]
+        Distance to the nearest other peak, and to the nearest peak that is none of a spot's, in
+        scales.
+
+    Returns
+    -------
+    ndarray, bool, shape [n]
+    """
+    doubtful = to_next > FAINT_ALONE.distance
+    doubtful &= (strength < FAINT_ALONE.strength) & (ratio > FAINT_ALONE.ratio)
+    for rule in FAINT_BESIDE:
+        beside = to_ridge < rule.distance
+        doubtful |= beside & (strength < rule.strength) & (ratio > rule.ratio)
+    return np.asarray(doubtful)
 
 
 def long_ridges(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Curvature", "climb", "curvature_noise", "principal_curvatures"]
+__all__ = ["Curvature", "climb", "curvature_noise", "matched", "principal_curvatures"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,17 @@ def curvature_noise(noise: float, scale: float) -> float:
     -------
     float
     """
-    return noise / scale * float(np.sqrt(3 / (16 * np.pi)))
+    return noise / scale * float(math.sqrt(3 / (16 * math.pi)))
+
+
+def matched(
+    weaker: NDArray[np.float32], stronger: NDArray[np.float32], noise: float, scale: float
+) -> NDArray[np.float32]:
+    """Return the mean curvature [H, W] in standard deviations of the noise: the matched filter."""
+    # The mean curvature, half the Laplacian, has 2/3 of the variance of one of them.
+    unit = 2 * math.sqrt(2 / 3) * curvature_noise(noise, scale)
+    strength: NDArray[np.float32] = (weaker + stronger) / max(unit, float(np.finfo(float).tiny))
+    return strength
 
 
 def climb(landscape: NDArray[np.floating]) -> NDArray[np.int64]:

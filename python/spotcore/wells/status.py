@@ -12,6 +12,7 @@ from spotcore.wells.curvature import climb, curvature_noise, principal_curvature
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import smoothing
 from spotcore.wells.membrane import continued
+from spotcore.wells.spots import PEAK_FACTOR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ SOFT_UM, SHARP_PIXELS = 40.0, 1.8
 SOFT_SCALES, SOFT_PIXELS = 1.6, 3.2
 #: Peaks for the focus: at so many times the scale of peaks, so far above the noise, so many.
 _FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.5, 20.0, 5
-#: Where less than this share of the peaks are found as spots, the limit is so much lower.
+#: Where less than this share of the coarse peaks are sharp spots, the limit is so much lower.
 _UNFOUND, _UNFOUND_LIMIT = 0.15, 0.6
 #: More spots hidden behind others than seen: no count.
 _HIDDEN_SHARE = 1.0
@@ -119,6 +120,7 @@ def well_status(
     overlap, skewness = confluence(well, grey, full_scale=full_scale, membrane=membrane)
     peaks = coarse_peaks(well) if well.preset == "well" else np.zeros((0, 2), np.int64)
     softest = focus(well, peaks)
+    n_sharp = int(np.sum(measures.snr >= PEAK_FACTOR))
     if focus_limit is None:
         if pixel_size is None:
             focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
@@ -145,8 +147,8 @@ def well_status(
     elif (
         real
         and softest is not None
-        # Where hardly any of the peaks is found as a spot, it is their softness that hides them.
-        and softest > focus_limit * (_UNFOUND_LIMIT if len(cells) < _UNFOUND * len(peaks) else 1.0)
+        # Where hardly any of the peaks is a sharp spot, it is their softness that hides them.
+        and softest > focus_limit * (_UNFOUND_LIMIT if n_sharp < _UNFOUND * len(peaks) else 1.0)
     ):
         state = "out_of_focus"
         reason = (
