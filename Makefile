@@ -67,7 +67,7 @@ plate-run: $(READY) ## 96 simulated wells through the command line: seconds and 
 	$(BIN)/python bench/plate_run.py
 	$(BIN)/python bench/plate_run.py --memory
 
-reproduce: $(READY) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
+reproduce: $(READY) $(PEERS) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
 	$(BIN)/python bench/reproduce_wells.py
 	$(BIN)/python bench/reproduce_fista.py
 	$(BIN)/python bench/reproduce_fista.py --multiscale

