@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 
 import spotcore as sc
 from spotcore.demo import plate_like
@@ -267,3 +267,13 @@ def test_the_interval_of_nothing_and_of_certainty():
     assert count_interval(far, np.ones(2), inside, 1.0) == (2, 2)
     low, high = count_interval(far, np.full(2, 0.5), inside, 1.0)
     assert (low, high) == (0, 2)
+
+
+@pytest.mark.parametrize("n", [3, 40, 300])
+def test_interval_of_certain_spots_is_that_of_the_hidden_ones(n):
+    yx = np.random.default_rng(n).integers(0, 300, (n, 2))
+    inside = np.ones((300, 300), bool)
+    mean, variance = hidden_spots(yx, inside, 6.0)
+    hidden = stats.nbinom(mean**2 / (variance - mean), mean / variance)
+    low, high = count_interval(yx, np.ones(n), inside, 6.0)
+    assert (low, high) == (n, n + hidden.ppf(0.975))

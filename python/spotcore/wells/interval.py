@@ -107,7 +107,7 @@ def count_interval(
     Le Cam, "An approximation theorem for the Poisson binomial distribution", Pacific J. Math.
     10(4), 1960 (here the distribution itself, by convolution).
     """
-    from scipy import stats
+    from scipy import special  # scipy.stats, which has these, takes a second to import
 
     n = len(yx)
     p = np.ones(1)
@@ -116,11 +116,12 @@ def count_interval(
     mean, variance = hidden_spots(yx, inside, distance)
     if mean > 1e-9:
         most = np.arange(int(mean + 10 * math.sqrt(max(variance, mean)) + 10))
-        if variance > mean * (1 + 1e-9):
-            extra = stats.nbinom.pmf(most, mean**2 / (variance - mean), mean / variance)
-        else:
-            extra = stats.poisson.pmf(most, mean)
-        p = np.convolve(p, extra)
+        log_p = most * math.log(mean) - mean - special.gammaln(most + 1)  # Poisson
+        if variance > mean * (1 + 1e-9):  # negative binomial
+            size, share = mean**2 / (variance - mean), mean / variance
+            log_p = special.gammaln(most + size) - special.gammaln(size) - special.gammaln(most + 1)
+            log_p += size * math.log(share) + special.xlog1py(most, -share)
+        p = np.convolve(p, np.exp(log_p))
     total = np.cumsum(p) / p.sum()
     low, high = (int(np.searchsorted(total, q)) for q in (0.025, 0.975))
     return min(low, n), max(high, n)
