@@ -24,7 +24,7 @@ def stepped(optimiser, parameter, series):
     for gradient in series:
         parameter.grad = torch.from_numpy(gradient).reshape(parameter.shape)
         optimiser.step()
-    return parameter.detach().numpy().reshape(2, -1)
+    return parameter.detach().numpy().reshape(series.shape[1:])
 
 
 def by_definition(series, rate, every, beta=0.9, beta2=0.99):
@@ -58,6 +58,14 @@ def test_blocks_against_numpy():
     found = stepped(optimiser, parameter, series[11:])
     expected = [by_definition(series[:, block], 3e-2, 12) for block in range(2)]
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-10)
+
+
+def test_a_layer_can_be_one_tensor():
+    series = gradients(30)[:, :1]
+    parameter = torch.nn.Parameter(torch.zeros((3, 1, 2, 2), dtype=torch.float64))
+    optimiser = EigenAdam([parameter], 1e-2, stacked=False, every=12, basis_rate=3.0, eps=0.0)
+    found = stepped(optimiser, parameter, series).reshape(-1)
+    np.testing.assert_allclose(found, by_definition(series[:, 0], 3e-2, 12), rtol=1e-6, atol=1e-10)
 
 
 def test_other_tensors_are_adams():

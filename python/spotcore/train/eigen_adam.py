@@ -20,8 +20,9 @@ __all__ = ["EigenAdam"]
 class EigenAdam(torch.optim.Optimizer):
     """Adam along the eigenvectors of each block's gradient covariance (SOAP with one whole factor).
 
-    Tensors of four axes are [blocks, ...]: each block has a basis of its own, which is renewed by
-    one step of the power method. Tensors of fewer axes are Adam's, as they are.
+    Tensors of four axes are the taps of one layer, or of several, [layers, ...]: each layer has a
+    basis of its own, which is renewed by one step of the power method. Tensors of fewer axes are
+    Adam's, as they are.
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class EigenAdam(torch.optim.Optimizer):
         moves them less.
     betas : tuple of two floats
         Decay of the mean of the gradients, and of their covariance.
+    stacked : bool
+        Whether the first axis of tensors of four axes counts layers.
     every : int
         Steps between two renewals of a basis; nothing with a basis moves before the first.
     basis_rate : float
@@ -50,12 +53,13 @@ class EigenAdam(torch.optim.Optimizer):
         params: Iterable[Any],
         lr: float,
         betas: tuple[float, float] = (0.9, 0.99),
+        stacked: bool = True,
         every: int = 20,
         basis_rate: float = 7.5,
         eps: float = 1e-8,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "every": every, "basis_rate": basis_rate, "eps": eps}
-        super().__init__(params, defaults)
+        super().__init__(params, {**defaults, "stacked": stacked})
 
     def step(self, closure: Callable[[], float] | None = None) -> None:
         """Take one step; a closure is not supported."""
@@ -69,17 +73,18 @@ class EigenAdam(torch.optim.Optimizer):
 
     def _change(self, parameter: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
-        in_blocks = parameter.ndim == 4
-        gradient = parameter.grad.reshape(len(parameter) if in_blocks else 1, -1)
+        is_layers = parameter.ndim == 4
+        blocks = len(parameter) if is_layers and group["stacked"] else 1
+        gradient = parameter.grad.reshape(blocks, -1)
         if not state:
             state["step"] = torch.zeros(())
             state["mean"] = torch.zeros_like(gradient)
             state["power"] = torch.zeros_like(gradient)
-            if in_blocks:
-                blocks, n = gradient.shape
+            if is_layers:
+                n = gradient.shape[1]
                 state["covariance"] = gradient.new_zeros(blocks, n, n)
         state["step"] += 1
-        change = (_along_basis if in_blocks else _along_axes)(state, gradient, group)
+        change = (_along_basis if is_layers else _along_axes)(state, gradient, group)
         parameter.sub_(change.reshape(parameter.shape))
 
 

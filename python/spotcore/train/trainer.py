@@ -85,8 +85,11 @@ class Trainer:
             for name, parameter in self.network.named_parameters():
                 if name == "score_weights":  # no loss depends on them
                     self.parameters = [p for p in self.parameters if p is not parameter]
-        kind = EigenAdam if recipe.optimiser == "eigen" else torch.optim.Adam
-        self.optimiser = kind(self.parameters, lr=recipe.learning_rate)
+        rate = recipe.learning_rate
+        self.optimiser: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=rate)
+        if recipe.optimiser == "eigen":
+            stacked = recipe.kind == "spotnet"
+            self.optimiser = EigenAdam(self.parameters, lr=rate, stacked=stacked)
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
