@@ -119,7 +119,8 @@ def _along_basis(state: dict[str, Any], gradient: Tensor, group: dict[str, Any])
 def _renewed(covariance: Tensor, basis: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return bases [B, n, n] nearer to the eigenvectors, and the gradients' power along them."""
     if basis is None:
-        basis = torch.linalg.eigh(covariance)[1].flip(-1)
+        # Of a few gradients it has many eigenvalues 0, which single precision does not part.
+        basis = torch.linalg.eigh(covariance.double())[1].flip(-1).to(covariance)
     else:
         product = covariance @ basis
         order = (basis * product).sum(dim=1).argsort(dim=1, descending=True)
