@@ -18,7 +18,7 @@ import numpy as np
 
 from spotcore.output import write_csv, write_json, write_png
 from spotcore.overlay import draw_overlay
-from spotcore.settings import Settings
+from spotcore.settings import Settings, well_settings
 
 UNCOUNTED = ("too_numerous", "out_of_focus", "no_well", "rejected")
 REASONS = {
@@ -202,7 +202,7 @@ def write_unit(
         "interval": [max(0, n - 2), n + 3] if counted else None,
         "secretion": float(np.sum(table["secretion"])) if counted else None,
         "artefacts": len(artefacts["y"]),
-        "settings": asdict(Settings()),
+        "settings": well_settings(Settings()),
         "image": {"height": size, "width": size, "full_scale": 255, "channel": "grey",
                   "pixel_size_um": pixel_size},
         "well": {"preset": "well", "polarity": "dark", "circle": circle, "noise": 0.01,

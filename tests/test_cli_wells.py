@@ -105,7 +105,6 @@ def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
         (["--dark-frame", "a.png"], "dark_frame: expected a flat_field"),
         (["--flat-field", "missing.png"], "missing.png"),
         (["--flat-field", "small.png"], "flat_field: expected 128 x 128 pixels"),
-        (["--gamma", "-2"], "gamma: expected none, srgb or a number"),
         (["--stain", "indigo"], "stain: expected auto, luminance, aec"),
     ],
 )
@@ -114,3 +113,9 @@ def test_corrections_that_do_not_fit(tmp_path, well, options, words):
     options = [str(tmp_path / o) if o.endswith(".png") else o for o in options]
     result = run("detect", well, "-o", tmp_path / "out", *options)
     assert result.exit_code == 1 and words in result.stderr
+
+
+def test_a_tone_curve_that_is_none_is_refused_before_the_work(tmp_path, well):
+    result = run("detect", well, "-o", tmp_path / "out", "--gamma", "-2")
+    assert result.exit_code == 2
+    assert "--gamma: expected a number above 0, got -2" in result.stderr

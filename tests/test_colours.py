@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import itertools
 import json
 from pathlib import Path
@@ -11,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from typer.testing import CliRunner
 
+from plate_folder import times
 from result_folder import write_result
-from spotcore.output import write_csv, write_json
+from spotcore.commands.app import app
+from spotcore.demo import plate_like
+from spotcore.output import write_csv, write_json, write_png
 from spotcore.plates.coincidence import (
     _KAPPA,
     Coincidences,
@@ -22,6 +27,7 @@ from spotcore.plates.coincidence import (
     join,
 )
 from spotcore.plates.colours import write_colours
+from spotcore.settings import Settings
 from test_registration import disc
 
 WELL = (256.0, 256.0, 240.0)
@@ -237,6 +243,37 @@ def test_a_plate_s_folder(tmp_path: Path) -> None:
         assert (row["channel"], row["from"]) == ("green", "well")
         shift = float(row["shift_y"]), float(row["shift_x"])
         assert shift == pytest.approx((-6.0, 4.0), abs=0.4)
+
+
+def test_settings_of_a_plate(tmp_path: Path) -> None:
+    """The defaults are those from Python; a file and options reach the tables."""
+    own = inspect.signature(write_colours).parameters
+    for name in ("tolerance", "reach", "shuffles"):
+        assert own[name].default == getattr(Settings(), f"colour_{name}")
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    red = plate_like(30, 128, 0, dark=False)[0]
+    for channel, pixels in (("green", red), ("red", np.roll(red, 4, axis=1))):
+        write_png(folder / f"A1_{channel}.png", pixels)
+    command = ["plate", str(folder), "-o", str(out), "--no-report", "--max-iter", "20",
+               "--pattern", "{well}_{channel}.png"]  # fmt: skip
+
+    def tables(*options: str) -> tuple[str, dict[str, dict[str, str]]]:
+        result = CliRunner().invoke(app, [*command, *options])
+        assert result.exit_code == 0, result.output
+        (shift,) = read(out / "registration.csv")
+        return shift["shift_x"], {row["combination"]: row for row in read(out / "colours.csv")}
+
+    shift, rows = tables()
+    assert float(shift) == pytest.approx(-4, abs=0.5) and float(rows["green+red"]["p"]) == 1 / 200
+    records = times(out)
+    study = tmp_path / "study.toml"
+    study.write_text("colour_shuffles = 19\ncolour_tolerance = 1.2\n")
+    shift, rows = tables("--settings", str(study), "--colour-reach", "3")
+    assert float(shift) == 0  # out of reach
+    assert int(rows["green+red"]["count"]) < int(rows["green"]["count"])
+    assert float(rows["green+red"]["p"]) >= 1 / 20
+    assert times(out) == records
 
 
 def test_one_channel_has_no_colours(tmp_path: Path) -> None:

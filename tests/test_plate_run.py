@@ -22,8 +22,8 @@ from spotcore.demo import plate_like
 from spotcore.output import OutputError, atomic_file, write_png
 from spotcore.plates import work
 from spotcore.plates.work import Job, analyse, finished
-from spotcore.settings import Settings
-from spotcore.settings_file import lock, settings_hash
+from spotcore.settings import COMPARISON, Settings
+from spotcore.settings_file import lock, settings_hash, well_settings_hash
 
 FAST = ("--format", "6", "--max-iter", "5", "--no-report")
 SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
@@ -60,7 +60,10 @@ def test_what_a_plate_leaves(plate):
         image = folder / f"{well}.png"
         assert row["file"] == one["file"] == kept["file"] == str(image)
         assert one["sha256"] == kept["sha256"] == hashlib.sha256(image.read_bytes()).hexdigest()
-        assert one["settings_hash"] == record["settings_hash"]
+        assert one["settings_hash"] == record["well_settings_hash"]
+        assert record["settings"].items() - one["settings"].items() == {
+            (name, getattr(Settings, name)) for name in COMPARISON
+        }
         assert row["status"] == one["status"] == kept["status"] == "counted"
         assert int(row["count"]) == one["count"] == kept["count"] > 0
         # As many as the table of cells has
@@ -147,7 +150,7 @@ def job(tmp_path):
     write_png(image, plate_like(8, 72)[0])
     out.mkdir()
     settings = Settings(max_iter=2, threads=1)
-    return Job(image, None, out, "A1", settings, settings_hash(settings))
+    return Job(image, None, out, "A1", settings, well_settings_hash(settings))
 
 
 def test_a_failed_second_run_leaves_nothing_of_the_first(job):
@@ -293,12 +296,51 @@ def test_a_locked_study(tmp_path):
     assert refused.exit_code == 2 and not out.exists()
     assert str(study) in refused.stderr and "--lam 0.5 would change it" in refused.stderr
     assert run(*command, "--lam", "0.4", "--threads", "1", "--quiet").stdout == ""
-    for path in (out / "plate.json", out / "wells" / "A1.run.json"):
-        record = json.loads(path.read_text())
-        assert record["settings_hash"] == digest and record["settings"]["lam"] == 0.4
+    record, well = (json.loads((out / name).read_text()) for name in
+                    ("plate.json", "wells/A1.run.json"))  # fmt: skip
+    assert record["settings_hash"] == digest
+    assert record["well_settings_hash"] == well["settings_hash"]
+    assert record["settings"]["lam"] == well["settings"]["lam"] == 0.4
+    refused = run(*command, "--response-alpha", "0.01")
+    assert refused.exit_code == 2 and "--response-alpha 0.01 would change it" in refused.stderr
     study.write_text(study.read_text().replace("0.4", "0.5"))
     refused = run(*command)
     assert refused.exit_code == 2 and "not those it was locked with" in refused.stderr
+
+
+def test_wells_are_compared_anew_without_being_analysed_again(tmp_path):
+    folder, out, study = tmp_path / "images", tmp_path / "out", tmp_path / "study.toml"
+    write_plate(folder)
+    layout = tmp_path / "layout.csv"
+    layout.write_text("well,stimulus\nA1,medium\nA2,medium\nA3,medium\nB1,CEF\nB2,CEF\nB3,CEF\n")
+    command = ["plate", folder, "-o", out, *FAST, "--layout", layout]
+
+    def compared(*options):
+        """Files that changed, the limits in responses.csv, and plate.json."""
+        before, records = contents(out), times(out)
+        assert run(*command, *options).exit_code == 0
+        assert not records or times(out) == records
+        now = contents(out)
+        limits = [row["limit"] for row in table(out / "responses.csv")]
+        changed = {name for name in now if now[name] != before.get(name)}
+        return changed, limits, now["plate.json"]
+
+    _, limits, first = compared()
+    fold = ">= 4 x control and >= 55 per 1e6 cells"
+    assert limits == ["p <= 0.05", "p <= 0.05", fold]
+    changed, limits, record = compared("--response-alpha", "0.01")
+    assert changed == {"responses.csv", "plate.json"} and limits == ["p <= 0.01"] * 2 + [fold]
+    assert record["settings"] == first["settings"] | {"response_alpha": 0.01}
+    assert record["settings_hash"] != first["settings_hash"]
+    assert record["well_settings_hash"] == first["well_settings_hash"]
+    study.write_text("response_fold = 2\nresponse_threshold = 30\n")
+    changed, limits, record = compared("--settings", study, "--response-threshold", "20")
+    assert limits == ["p <= 0.05", "p <= 0.05", ">= 2 x control and >= 20 per 1e6 cells"]
+    assert (record["settings"]["response_fold"], record["settings"]["response_threshold"]) == (
+        2,
+        20,
+    )
+    assert compared()[2] == first
 
 
 def test_pages_and_channels(tmp_path):
@@ -354,6 +396,10 @@ def test_the_layout_the_report_and_exports(tmp_path):
     (["--export", "xlsx,docx"], "--export: expected xlsx, json, parquet, fcs, got 'docx'"),
     (["--method", "spotnet", "--network", "none"], "'none'"),
     (["--lam", "-1"], "lam"),
+    (["--response-alpha", "1"], "--response-alpha: expected a number between 0 and 1, got 1.0"),
+    (["--response-fold", "nan"], "--response-fold: expected a finite number, got nan"),
+    (["--colour-tolerance", "12"], "--colour-reach: expected more than twice --colour-tolerance"),
+    (["--colour-shuffles", "0"], "--colour-shuffles: expected a number above 0, got 0"),
 ])  # fmt: skip
 def test_what_is_refused_before_any_work(tmp_path, monkeypatch, options, says):
     monkeypatch.chdir(tmp_path)

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from plate_folder import times, write_plate
 from result_folder import write_result
 from spotcore.commands.app import app
+from spotcore.demo import plate_like
 from spotcore.output import write_png
 from spotcore.plates import dfr
 from spotcore.plates.dfr import dfr_2x, dfr_eq
@@ -25,6 +27,7 @@ from spotcore.plates.responses import (
     judge,
     write_responses,
 )
+from spotcore.settings import Settings
 from test_replicates import LAYOUT, place, plate
 
 
@@ -253,6 +256,35 @@ def test_a_plate_s_folder(tmp_path: Path) -> None:
     assert {row["source"] for row in rows} == {"Moodie 2010", "Dubey 2007"}
     assert rows[2]["limit"] == ">= 3 x control and >= 55 per 1e6 cells"
     assert rows[3]["note"] == "negative control too numerous to count"  # B3
+
+
+def test_the_settings_have_the_sources_limits_and_change_the_verdict(tmp_path: Path) -> None:
+    chosen = Settings()
+    assert Rules() == Rules(chosen.response_alpha, chosen.response_fold, chosen.response_threshold)
+    folder, layout = tmp_path / "images", tmp_path / "layout.csv"
+    write_plate(folder, 3, size=128)
+    lines = ["well,stimulus,cells_per_well"]
+    for k in (1, 2, 3):
+        write_png(folder / f"B{k}.png", plate_like(20, 128, seed=10 + k)[0])
+        lines += [f"A{k},medium,200000", f"B{k},CEF,200000"]
+    layout.write_text("\n".join(lines))
+    command = ["plate", str(folder), "-o", str(tmp_path / "out"), "--format", "6", "--no-report",
+               "--max-iter", "20", "--layout", str(layout)]  # fmt: skip
+
+    def positive(*options: str) -> list[str]:
+        result = CliRunner().invoke(app, [*command, *options])
+        assert result.exit_code == 0, result.output
+        with open(tmp_path / "out" / "responses.csv", newline="", encoding="utf-8") as file:
+            return [row["response"] for row in csv.DictReader(file)]
+
+    assert positive() == ["true", "false", "false"]
+    records = times(tmp_path / "out")
+    study = tmp_path / "study.toml"
+    study.write_text("response_fold = 1.5\n")
+    assert positive("--settings", str(study)) == ["true", "false", "true"]
+    assert positive("--settings", str(study), "--response-threshold", "1000")[2] == "false"
+    assert positive("--response-alpha", "0.04") == ["false", "false", "false"]
+    assert times(tmp_path / "out") == records
 
 
 def test_a_misspelt_control_is_refused_before_the_work(tmp_path: Path) -> None:

@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from spotcore.commands import app
-from spotcore.settings import Settings
-from spotcore.settings_file import choose, lock, read_settings, settings_hash, template
+from spotcore.settings import COMPARISON, Settings, well_settings
+from spotcore.settings_file import (
+    choose,
+    lock,
+    read_settings,
+    settings_hash,
+    template,
+    well_settings_hash,
+)
 
 
 def write(folder, text):
@@ -55,6 +62,17 @@ def test_what_a_file_says(tmp_path):
     ("lam = -0.1", "lam: expected a number, at least 0, got -0.1"),
     ("max_iter = 0", "max_iter: expected a number above 0, got 0"),
     ("pixel_size = 0", "pixel_size: expected a number above 0, got 0"),
+    ("response_alpha = 0", "response_alpha: expected a number between 0 and 1, got 0.0"),
+    ("response_alpha = 1.0", "response_alpha: expected a number between 0 and 1, got 1.0"),
+    ('response_alpha = "5 %"', "response_alpha: expected a finite number, got '5 %'"),
+    ("response_fold = -1", "response_fold: expected a number, at least 0, got -1"),
+    ("response_threshold = -1", "response_threshold: expected a number, at least 0, got -1"),
+    ("colour_tolerance = 0", "colour_tolerance: expected a number above 0, got 0"),
+    ("colour_reach = -20", "colour_reach: expected a number above 0, got -20"),
+    ("colour_reach = 6", "colour_reach: expected more than twice colour_tolerance, 3.0, got 6.0"),
+    ("colour_tolerance = 10", "colour_reach: expected more than twice colour_tolerance, 10.0"),
+    ("colour_shuffles = 0", "colour_shuffles: expected a number above 0, got 0"),
+    ("colour_shuffles = 99.0", "colour_shuffles: expected an integer, got 99.0"),
     ("lam 0.1", "expected a TOML file"),
     ("lam = 1\nlam = 1", "expected a TOML file"),
     ("locked = 5", "not those it was locked with"),
@@ -91,7 +109,9 @@ def test_the_hash_is_of_what_is_set_not_of_how_it_is_written(tmp_path_factory, c
 
 @pytest.mark.parametrize("change", [
     {"preset": "well"}, {"lam": 0.0}, {"lam": math.nextafter(0.1, 1)}, {"max_iter": 7},
-    {"network": "other"}, {"channel": ""},
+    {"network": "other"}, {"channel": ""}, {"response_alpha": 0.01}, {"response_fold": 3.0},
+    {"response_threshold": 50.0}, {"colour_tolerance": 2.0}, {"colour_reach": 30.0},
+    {"colour_shuffles": 99},
 ])  # fmt: skip
 def test_the_hash_sees_every_change(change):
     hashes = {settings_hash(Settings()), settings_hash(Settings(lam=0.1)),
@@ -105,6 +125,19 @@ def test_the_hash_is_that_of_canonical_json():
     held = {name: value for name, value in asdict(Settings(lam=2)).items() if name != "threads"}
     text = json.dumps(held | {"lam": 2.0}, sort_keys=True).replace(", ", ",").replace(": ", ":")
     assert settings_hash(Settings(lam=2)) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_hash_of_a_well_leaves_out_the_comparison_alone():
+    settings = Settings(lam=2.0)
+    held = {name: value for name, value in well_settings(settings).items() if name != "threads"}
+    assert asdict(settings).keys() - held.keys() == COMPARISON | {"threads"}
+    text = json.dumps(held, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert well_settings_hash(settings) == digest
+    for name in COMPARISON:
+        other = replace(settings, **{name: type(getattr(settings, name))(7)})
+        assert well_settings_hash(other) == digest != settings_hash(other), name
+    assert well_settings_hash(replace(settings, lam=3.0)) != digest
 
 
 def test_a_file_stands_for_what_it_holds(tmp_path):
@@ -145,6 +178,18 @@ def test_options_beside_a_file(tmp_path):
     assert choose(path, same) == Settings(lam=0.25, polarity="dark", threads=2)
     with pytest.raises(ValueError, match=r"locked with max_iter = None: --max-iter 5 would"):
         choose(path, {"max_iter": 5})
+    with pytest.raises(ValueError, match=r"response_alpha = 0.05: --response-alpha 0.01 would"):
+        choose(path, {"response_alpha": 0.01})
+
+
+@pytest.mark.parametrize(("given", "says"), [
+    ({"response_alpha": 1.5}, "--response-alpha: expected a number between 0 and 1, got 1.5"),
+    ({"gamma": "-1"}, "--gamma: expected a number above 0, got -1"),
+    ({"colour_reach": 5.0}, "--colour-reach: expected more than twice --colour-tolerance, 3.0"),
+])  # fmt: skip
+def test_options_out_of_range(given, says):
+    with pytest.raises(ValueError, match=says):
+        choose(None, given)
 
 
 def test_texts_of_the_command_line():

@@ -21,8 +21,8 @@ from spotcore.networks import load_network
 from spotcore.observation import ObservationModel
 from spotcore.output import write_csv, write_json, write_npz, write_png
 from spotcore.overlay import draw_overlay
-from spotcore.settings import Settings
-from spotcore.settings_file import settings_hash
+from spotcore.settings import Settings, well_settings
+from spotcore.settings_file import well_settings_hash
 from spotcore.solvers import Result, solve
 from spotcore.wells import Well, find_spots
 from spotcore.wells.chosen import corrected, gates, prepared
@@ -177,8 +177,8 @@ def detect_file(
         "interval": status.interval,
         "secretion": status.secretion,
         "artefacts": len(artefacts["y"]),
-        "settings": asdict(settings),
-        "settings_hash": settings_hash(settings),
+        "settings": well_settings(settings),
+        "settings_hash": well_settings_hash(settings),
         "image": {
             "height": picture.pixels.shape[0],
             "width": picture.pixels.shape[1],

@@ -1,11 +1,23 @@
-"""What a user can choose about the analysis of a well."""
+"""What a user can choose about the analysis of wells and their comparison."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-__all__ = ["Settings"]
+__all__ = ["COMPARISON", "Settings", "well_settings"]
+
+#: Settings of the comparison of wells that have been analysed: no well depends on them.
+COMPARISON = frozenset(
+    (
+        "response_alpha",
+        "response_fold",
+        "response_threshold",
+        "colour_tolerance",
+        "colour_reach",
+        "colour_shuffles",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,20 @@ class Settings:
         Spots whose integrated density is beyond are not counted.
     save_maps : bool
         Save the signal, the score and the fit of each well in NAME.maps.npz.
+    response_alpha : float
+        Of a plate with a layout: largest adjusted p-value of a response by DFR(eq) or DFR(2x).
+    response_fold : float
+        Fold and threshold: smallest ratio of a response to the negative control.
+    response_threshold : float
+        Fold and threshold: fewest spots per 10⁶ cells [SFU] of a response, the control not
+        subtracted.
+    colour_tolerance : float
+        Of a plate with several channels: largest distance of two spots of one cell [pixels].
+    colour_reach : float
+        Largest shift between channels [pixels]; more than twice the tolerance.
+    colour_shuffles : int
+        Shuffles per well and channel for the number of cells of several colours by chance; their
+        p-value is at least 1 / (shuffles + 1).
     """
 
     preset: Literal["auto", "paper", "well"] = "auto"
@@ -89,3 +115,14 @@ class Settings:
     min_density: float | None = None
     max_density: float | None = None
     save_maps: bool = False
+    response_alpha: float = 0.05
+    response_fold: float = 4.0
+    response_threshold: float = 55.0
+    colour_tolerance: float = 3.0
+    colour_reach: float = 20.0
+    colour_shuffles: int = 199
+
+
+def well_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that a well's own result depends on, by name: all but `COMPARISON`."""
+    return {name: value for name, value in asdict(settings).items() if name not in COMPARISON}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from spotcore.output import atomic_file
-from spotcore.settings import Settings
+from spotcore.settings import Settings, well_settings
 
 __all__ = [
     "SettingsFile",
@@ -27,6 +27,7 @@ __all__ = [
     "read_settings",
     "settings_hash",
     "template",
+    "well_settings_hash",
 ]
 
 #: Settings that say how the work is done, not what is found: no part of the hash.
@@ -36,9 +37,33 @@ FILES = ("network", "flat_field", "dark_frame")
 LOCK = "locked"
 #: Settings that are numbers above 0, and those that may be 0 too.
 POSITIVE = frozenset(
-    ("pixel_size", "max_iter", "threads", "gamma", "focus_limit", "min_diameter", "max_diameter")
+    (
+        "pixel_size",
+        "max_iter",
+        "threads",
+        "gamma",
+        "focus_limit",
+        "min_diameter",
+        "max_diameter",
+        "colour_tolerance",
+        "colour_reach",
+        "colour_shuffles",
+    )
 )
-NOT_NEGATIVE = frozenset(("lam", "threshold", "tol", "membrane", "min_density", "max_density"))
+NOT_NEGATIVE = frozenset(
+    (
+        "lam",
+        "threshold",
+        "tol",
+        "membrane",
+        "min_density",
+        "max_density",
+        "response_fold",
+        "response_threshold",
+    )
+)
+#: Settings that are probabilities, neither 0 nor 1.
+PROBABILITIES = frozenset(("response_alpha",))
 
 
 class SettingsFile(NamedTuple):
@@ -67,8 +92,8 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
     Raises
     ------
     ValueError
-        If it is no TOML, names an unknown setting, gives one a value of another type, or does
-        not match its lock; the message names file and key.
+        If it is no TOML, names an unknown setting, gives one a value of another type or out of
+        range, or does not match its lock; the message names file and key.
     OSError
         If it cannot be read.
     """
@@ -83,13 +108,12 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
         if name not in hints:
             raise ValueError(f"{path}: unknown setting {name!r}; known are {', '.join(hints)}")
     values = {
-        name: _checked(name, _converted(value, hints[name], f"{path}, {name}"), path)
-        for name, value in held.items()
+        name: _checked(name, value, hints[name], f"{path}, {name}") for name, value in held.items()
     }
     for name in FILES:
         if _is_path(values.get(name)):
             values[name] = str(path.parent / values[name])
-    settings = Settings(**values)
+    settings = _agreeing(Settings(**values), f"{path}, colour_reach", "colour_tolerance")
     if locked is not None and locked != settings_hash(settings):
         raise ValueError(
             f"{path}: its settings are not those it was locked with (locked {locked!r}, they have "
@@ -112,25 +136,25 @@ def choose(path: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Set
     Raises
     ------
     ValueError
-        If the file is wrong, or locked and one of `given` would change it.
+        If the file or one of `given` is wrong, or the file is locked and one would change it.
     OSError
         If it cannot be read.
     """
     settings, locked = (Settings(), False) if path is None else read_settings(path)
     hints = _hints()
     given = {
-        name: _converted(_from_text(value, hints[name]), hints[name], f"--{name.replace('_', '-')}")
+        name: _checked(name, _from_text(value, hints[name]), hints[name], _option(name))
         for name, value in given.items()
     }
     changed = [name for name, value in given.items() if value != getattr(settings, name)]
     for name in changed if locked else ():
         if name not in HOW:
-            option = "--" + name.replace("_", "-")
             raise ValueError(
                 f"{path} is locked with {name} = {getattr(settings, name)!r}: "
-                f"{option} {given[name]} would change it"
+                f"{_option(name)} {given[name]} would change it"
             )
-    return replace(settings, **given)
+    chosen = replace(settings, **given)
+    return _agreeing(chosen, _option("colour_reach"), _option("colour_tolerance"))
 
 
 def settings_hash(settings: Settings) -> str:
@@ -139,10 +163,23 @@ def settings_hash(settings: Settings) -> str:
     It is that of their JSON with sorted keys and without blanks, all defaults spelled out. The
     number of threads is left out, and a file stands for what it holds.
     """
+    return _digest(settings, asdict(settings))
+
+
+def well_settings_hash(settings: Settings) -> str:
+    """Return the digest of the settings that a well depends on, made like `settings_hash`.
+
+    Wells that have been analysed are compared anew when other settings change, not analysed again.
+    """
+    return _digest(settings, well_settings(settings))
+
+
+def _digest(settings: Settings, held: Mapping[str, Any]) -> str:
+    """Return the SHA-256 digest of some of the settings."""
     hints = _hints()
     values = {
         name: _plain(_converted(value, hints[name], name))
-        for name, value in asdict(settings).items()
+        for name, value in held.items()
         if name not in HOW
     }
     for name, path in named_files(settings).items():
@@ -222,14 +259,35 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
     raise ValueError(f"{where}: expected {expected}, got {value!r}")
 
 
-def _checked(name: str, value: Any, path: Path) -> Any:
-    """Refuse a number out of range before any work."""
+def _checked(name: str, value: Any, hint: Any, where: str) -> Any:
+    """Return a value as its setting's type; refuse a number out of range before any work."""
+    value = _converted(value, hint, where)
     if isinstance(value, int | float):
         if name in POSITIVE and not value > 0:
-            raise ValueError(f"{path}, {name}: expected a number above 0, got {value}")
+            raise ValueError(f"{where}: expected a number above 0, got {value}")
         if name in NOT_NEGATIVE and not value >= 0:
-            raise ValueError(f"{path}, {name}: expected a number, at least 0, got {value}")
+            raise ValueError(f"{where}: expected a number, at least 0, got {value}")
+        if name in PROBABILITIES and not 0 < value < 1:
+            raise ValueError(f"{where}: expected a number between 0 and 1, got {value}")
     return value
+
+
+def _agreeing(settings: Settings, reach: str, tolerance: str) -> Settings:
+    """Refuse settings that are right one by one but not together, by the names of the two.
+
+    `spotcore.plates.registration.register` would refuse them too, after all wells.
+    """
+    if not settings.colour_reach > 2 * settings.colour_tolerance:
+        raise ValueError(
+            f"{reach}: expected more than twice {tolerance}, {settings.colour_tolerance}, "
+            f"got {settings.colour_reach}"
+        )
+    return settings
+
+
+def _option(name: str) -> str:
+    """Name a setting as the command line does."""
+    return "--" + name.replace("_", "-")
 
 
 def _from_text(value: Any, hint: Any) -> Any:

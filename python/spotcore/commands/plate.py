@@ -25,16 +25,34 @@ from spotcore.plates.colours import write_colours
 from spotcore.plates.files import PlateImages, find_images
 from spotcore.plates.layout import Layout, read_layout
 from spotcore.plates.replicates import find_background, write_replicates
-from spotcore.plates.responses import write_responses
+from spotcore.plates.responses import Rules, write_responses
 from spotcore.plates.run import Progress, run_plate
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
+from spotcore.settings import Settings
 from spotcore.settings_file import choose
 
 __all__ = ["plate"]
 
+_COMPARING = {
+    "response_alpha": "DFR: largest adjusted p-value of a response.",
+    "response_fold": "Smallest ratio of a response to the control.",
+    "response_threshold": "Fewest SFU per 10^6 cells of a response.",
+    "colour_tolerance": "Largest distance of one cell's spots, in pixels.",
+    "colour_reach": "Largest shift between channels, in pixels.",
+    "colour_shuffles": "Shuffles for the number of cells by chance.",
+}
+#: Options of the settings that compare wells: one well alone has no use for them.
+COMPARING: dict[str, Any] = {
+    name: Annotated[
+        type(getattr(Settings, name)),
+        typer.Option(help=f"{says} Default: {getattr(Settings, name):g}."),
+    ]
+    for name, says in _COMPARING.items()
+}
 
-@with_settings_of(detect)
+
+@with_settings_of(detect, COMPARING)
 def plate(
     given: dict[str, Any],
     source: Annotated[
@@ -88,7 +106,8 @@ def plate(
     """Find the cells of all wells of a plate; write wells.csv, plate.json and wells/NAME.*.
 
     Wells that are done already, with the same settings, are not done again: after an
-    interruption the same command goes on. A well that cannot be analysed is in wells.csv with the
+    interruption the same command goes on. Other --response or --colour settings compare the wells
+    anew, without analysing them again. A well that cannot be analysed is in wells.csv with the
     status rejected and why; the exit status is 1 only if that is so for all of them.
     """
     try:
@@ -120,7 +139,7 @@ def plate(
             record = run_plate(
                 images, folder, chosen, layout=lying, workers=workers, dask=dask, progress=progress
             )
-        _compare(folder, lying, background)
+        _compare(folder, lying, background, chosen)
         if report:
             write_report(folder)
         for format in formats:
@@ -153,12 +172,20 @@ def _formats(export: str | None) -> list[str]:
     return formats
 
 
-def _compare(folder: Path, layout: Layout | None, background: str | None) -> None:
+def _compare(
+    folder: Path, layout: Layout | None, background: str | None, settings: Settings
+) -> None:
     """Write the tables that compare wells and channels."""
     if layout is not None:
+        rules = Rules(settings.response_alpha, settings.response_fold, settings.response_threshold)
         write_replicates(folder, layout.rows(), background)
-        write_responses(folder, layout.rows(), background)
-    write_colours(folder)
+        write_responses(folder, layout.rows(), background, rules)
+    write_colours(
+        folder,
+        settings.colour_tolerance,
+        reach=settings.colour_reach,
+        shuffles=settings.colour_shuffles,
+    )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
@@ -35,7 +35,7 @@ def settings(
 ) -> None:
     """Write, check or lock a file of settings (TOML), for plate --settings.
 
-    Prints the hash of the settings, which plate.json and the wells' records hold too.
+    Prints the hash of the settings, which plate.json holds too.
     """
     if (file is None) == (output is None) or (lock_it and file is None):
         raise fail("expected a file to check or to --lock, or a new one with -o", 2)
@@ -59,13 +59,16 @@ def settings(
         typer.echo(f"{path}: {digest}{' (locked)' if locked else ''}")
 
 
-def with_settings_of(other: Callable[..., None]) -> Callable[[Callable[..., None]], Any]:
+def with_settings_of(
+    other: Callable[..., None], more: Mapping[str, Any]
+) -> Callable[[Callable[..., None]], Any]:
     """Give a command those options of another one that are named after fields of `Settings`.
 
+    `more` has the annotations of further fields, whose options the other command does not have.
     The command gets as `given` a dict of those that the user gave. None of them has a default, so
     that a file of settings can stand behind them.
     """
-    hints = get_type_hints(other, include_extras=True)
+    hints = get_type_hints(other, include_extras=True) | dict(more)
     names = [field.name for field in fields(Settings) if field.name in hints]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

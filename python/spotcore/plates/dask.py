@@ -16,7 +16,7 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from spotcore.io import MAX_FILE_BYTES
 from spotcore.output import atomic_file, write_json
 from spotcore.pipeline import failure
 from spotcore.plates.work import Job, analyse, refuse, remove_outputs
+from spotcore.settings import well_settings
 from spotcore.settings_file import named_files
 
 __all__ = ["run_dask"]
@@ -126,7 +127,9 @@ def _keep(job: Job, future: Any) -> None:
     for name, data in files.items():
         with atomic_file(job.folder / name) as file:
             file.write(data)
-    write_json(job.record, {**record, "file": str(job.path), "settings": asdict(job.settings)})
+    write_json(
+        job.record, {**record, "file": str(job.path), "settings": well_settings(job.settings)}
+    )
 
 
 def _can_be_sent(path: Path) -> bool:

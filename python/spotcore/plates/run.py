@@ -17,7 +17,7 @@ from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
 from spotcore.plates.work import Job, finished, read_record
 from spotcore.settings import Settings
-from spotcore.settings_file import settings_hash
+from spotcore.settings_file import settings_hash, well_settings_hash
 
 __all__ = ["PLATE_FILES", "Progress", "run_plate"]
 
@@ -45,8 +45,9 @@ def run_plate(
 ) -> dict[str, Any]:
     """Analyse a plate's pictures and write wells/NAME.*, wells.csv and plate.json.
 
-    Pictures that an earlier run finished in the same folder, with the same settings and version,
-    are not analysed again. A picture that cannot be analysed gets the status ``rejected``.
+    Pictures that an earlier run finished in the same folder, with the same settings of a well and
+    the same version, are not analysed again. A picture that cannot be analysed gets the status
+    ``rejected``.
 
     Parameters
     ----------
@@ -79,9 +80,10 @@ def run_plate(
     """
     wells = require_folder(folder / "wells")
     _remove(folder, PLATE_FILES)
-    digest = settings_hash(settings)
+    # Before the work: what the settings name may be another file after it.
+    digest, of_wells = settings_hash(settings), well_settings_hash(settings)
     jobs = [
-        Job(image.path, image.page, wells, image.name, settings, digest) for image in images.wells
+        Job(image.path, image.page, wells, image.name, settings, of_wells) for image in images.wells
     ]
     todo = [job for job in jobs if finished(job) is None]
     done = len(jobs) - len(todo)
@@ -92,7 +94,7 @@ def run_plate(
             done += 1
             if progress is not None:
                 progress(done, len(jobs), read_record(job))
-    return _write_tables(images, jobs, folder, settings, digest, layout)
+    return _write_tables(images, jobs, folder, settings, (digest, of_wells), layout)
 
 
 def _run(jobs: list[Job], workers: int, dask: str | None) -> Generator[Job, None, None]:
@@ -109,7 +111,7 @@ def _write_tables(
     jobs: list[Job],
     folder: Path,
     settings: Settings,
-    digest: str,
+    digests: tuple[str, str],
     layout: Layout | None,
 ) -> dict[str, Any]:
     """Write wells.csv and plate.json from the records that are on the disk."""
@@ -138,7 +140,8 @@ def _write_tables(
         "started": started,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "settings": asdict(settings),
-        "settings_hash": digest,
+        "settings_hash": digests[0],
+        "well_settings_hash": digests[1],  # the wells' records have it as their settings_hash
         "pattern": images.pattern,
         "rows": images.plate.rows,
         "columns": images.plate.columns,

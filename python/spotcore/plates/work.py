@@ -10,14 +10,14 @@ import datetime
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import spotcore
 from spotcore.output import OutputError, write_json
 from spotcore.pipeline import detect_file, failure, machine_record
-from spotcore.settings import Settings
+from spotcore.settings import Settings, well_settings
 
 __all__ = ["Job", "analyse", "finished", "read_record", "refuse", "remove_outputs"]
 
@@ -42,7 +42,7 @@ class Job:
     settings : Settings
         Choices of the user.
     settings_hash : str
-        As `spotcore.settings_file.settings_hash` has it.
+        As `spotcore.settings_file.well_settings_hash` has it.
     """
 
     path: Path
@@ -83,8 +83,8 @@ def finished(job: Job) -> dict[str, Any] | None:
     """Return the record of a picture that is done, None for one that is still to do.
 
     It is done if its record is there and comes of the same bytes (the file is read for that),
-    the same page, the same settings and the same version. Where the folder has moved since, the
-    record gets the new path.
+    the same page, the same settings of a well and the same version. Where the folder has moved
+    since, the record gets the new path.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def refuse(job: Job, reason: str, final: bool) -> None:
             "interval": None,
             "secretion": None,
             "artefacts": 0,
-            "settings": asdict(job.settings),
+            "settings": well_settings(job.settings),
             "settings_hash": job.settings_hash,
             "image": None,
             "well": None,
