@@ -26,6 +26,7 @@ class RecipeName(StrEnum):
     ours = "ours"
     ours_finish = "ours-finish"
     ours_isbi2019 = "ours-isbi2019"
+    ours_isbi2019_finish = "ours-isbi2019-finish"
 
 
 class Kind(StrEnum):
@@ -47,8 +48,8 @@ def train(
         RecipeName,
         typer.Option(
             help="isbi2019: the paper's procedure; ours: the default network's, on mixed images; "
-            "ours-finish: its second stage, with --start; ours-isbi2019: ours for the paper's "
-            "architectures and images."
+            "ours-isbi2019: ours for the paper's architectures and images; ...-finish: their second "
+            "stages, with --start."
         ),
     ] = RecipeName.ours,
     kind: Annotated[Kind, typer.Option(help="Architecture.")] = Kind.spotnet,

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ["RECIPES", "Recipe", "isbi2019", "ours", "ours_finish", "ours_isbi2019"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "isbi2019",
+    "ours",
+    "ours_finish",
+    "ours_isbi2019",
+    "ours_isbi2019_finish",
+]
 
 FIRST_TRAINING_SEED = 10**6
 """Seeds from here on make training images; those below are for evaluation."""
@@ -198,9 +206,25 @@ def ours_isbi2019(kind: str = "spotnet", **changes: Any) -> Recipe:
     return Recipe("ours-isbi2019", kind, **(settings | changes))
 
 
+def ours_isbi2019_finish(kind: str = "spotnet", **changes: Any) -> Recipe:
+    """Return the second stage of `ours_isbi2019`, begun with the first's checkpoint.
+
+    The first stage leaves F1 at 250 cells 0.004 behind: here half of the images have fewer than 400.
+    """
+    settings: dict[str, Any] = {
+        "steps": 4000,
+        "cells": (100, 1600),
+        "learning_rate": 1e-3,
+        "peaks_from": 0,
+        "seed": 1,
+    }
+    return replace(ours_isbi2019(kind, **(settings | changes)), name="ours-isbi2019-finish")
+
+
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "isbi2019": isbi2019,
     "ours": ours,
     "ours-finish": ours_finish,
     "ours-isbi2019": ours_isbi2019,
+    "ours-isbi2019-finish": ours_isbi2019_finish,
 }
