@@ -48,8 +48,8 @@ def train(
         RecipeName,
         typer.Option(
             help="isbi2019: the paper's procedure; ours: the default network's, on mixed images; "
-            "ours-isbi2019: ours for the paper's architectures and images; ...-finish: their second "
-            "stages, with --start."
+            "ours-isbi2019: ours for the paper's architectures and images; ...-finish: their "
+            "second stages, with --start."
         ),
     ] = RecipeName.ours,
     kind: Annotated[Kind, typer.Option(help="Architecture.")] = Kind.spotnet,

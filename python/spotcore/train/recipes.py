@@ -209,7 +209,7 @@ def ours_isbi2019(kind: str = "spotnet", **changes: Any) -> Recipe:
 def ours_isbi2019_finish(kind: str = "spotnet", **changes: Any) -> Recipe:
     """Return the second stage of `ours_isbi2019`, begun with the first's checkpoint.
 
-    The first stage leaves F1 at 250 cells 0.004 behind: here half of the images have fewer than 400.
+    The first leaves F1 at 250 cells 0.004 behind: here half of the images have fewer than 400.
     """
     settings: dict[str, Any] = {
         "steps": 4000,
