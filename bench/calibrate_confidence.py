@@ -25,7 +25,6 @@ from spotcore.wells import prepare_well
 from spotcore.wells.curvature import climb, principal_curvatures
 from spotcore.wells.interval import RESOLUTION, count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells, signal_to_noise
-from spotcore.wells.membrane import continued
 from spotcore.wells.spots import PEAK_FACTOR
 
 RADIUS = 3.0
@@ -49,7 +48,7 @@ def simulated_well(n_cells, seed, size=384, spread=100.0, noise=NOISE):
 
 def summits(well):
     """All summits of the weaker curvature as marks, the strongest first."""
-    signal = continued(well.signal, well.mask > 0)
+    signal = well.continued
     weaker, _ = principal_curvatures(signal, well.peak_scale)
     top = np.unique(climb(weaker)[well.mask > 0])
     y, x = np.divmod(top, signal.shape[1])

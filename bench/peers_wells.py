@@ -15,7 +15,6 @@ import numpy as np
 from scipy import ndimage
 
 from spotcore.wells import Well
-from spotcore.wells.membrane import continued
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +34,7 @@ def laplacian_peaks(scale: float, threshold: float) -> Detector:
     def detect(well: Well) -> NDArray[np.float64]:
         inside = well.mask > 0
         at = scale * well.peak_scale
-        image = continued(well.signal, inside).astype(np.float64)
+        image = well.continued.astype(np.float64)
         response = -(at**2) * ndimage.gaussian_laplace(image, at, mode="nearest")
         found = peak_local_max(
             response, min_distance=1, threshold_abs=threshold * well.noise, exclude_border=False
@@ -52,7 +51,7 @@ def blobs(overlap: float, threshold: float) -> Detector:
     def detect(well: Well) -> NDArray[np.float64]:
         inside = well.mask > 0
         found = blob_log(
-            continued(well.signal, inside).astype(np.float64),
+            well.continued.astype(np.float64),
             min_sigma=0.8 * well.peak_scale,
             max_sigma=5 * well.peak_scale,
             num_sigma=8,

@@ -242,4 +242,4 @@ def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise TypeError(f"pixels: expected dtype uint8 or uint16, got {pixels.dtype}")
     with atomic_file(path) as file:
-        Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
+        Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG", compress_level=2)

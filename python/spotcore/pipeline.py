@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,17 +50,12 @@ class Setting(NamedTuple):
     method: str
     max_iter: int
     tol: float
-    rank: int | None  # of the kernels
 
 
 #: Real wells: where their spots are is seen in the picture, and how much they secrete, relative to
 #: each other, after some 40 iterations of FISTA (to 5 to 10 % in the median), long before the
-#: optimum; for those, one separable factor per kernel is enough: its error of 2 % is far below that
-#: of the model. The papers' dense images need the optimum.
-SETTINGS = {
-    "well": Setting("fista", 40, 2e-3, 1),
-    "paper": Setting("auto", 300, 5e-4, None),
-}
+#: optimum. The papers' dense images need the optimum.
+SETTINGS = {"well": Setting("fista", 40, 2e-3), "paper": Setting("auto", 300, 5e-4)}
 
 
 def output_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -235,6 +231,12 @@ def failure(path: Path, error: Exception) -> str:
     return text if known else f"{type(error).__name__}: {text}"
 
 
+@lru_cache(maxsize=4)
+def _model(sigma_limits: tuple[float, ...]) -> ObservationModel:
+    """Wells of one plate share a model, and what it has to prepare for images of their size."""
+    return ObservationModel.gaussian(sigma_limits)
+
+
 def _by_solver(
     well: Well,
     settings: Settings,
@@ -250,7 +252,7 @@ def _by_solver(
     with _timed(seconds, "solve"):
         result = solve(
             well.signal,
-            ObservationModel.gaussian(well.sigma_limits, rank=setting.rank),
+            _model(tuple(well.sigma_limits.tolist())),
             lam=well.lam,
             method=setting.method,
             w=well.w,
@@ -336,7 +338,6 @@ def _solve_record(result: Result, setting: Setting) -> dict[str, Any]:
     """Collect how the solver was run and how it ended."""
     return {
         "method": result.method,
-        "rank": setting.rank,
         "step": result.step,
         "max_iter": setting.max_iter,
         "tol": setting.tol,

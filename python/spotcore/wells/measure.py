@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotcore.wells.curvature import curvature_noise, principal_curvatures
-from spotcore.wells.membrane import continued
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +117,7 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
 
     scale = smoothing(well)
     inside = well.mask > 0
-    signal = continued(well.signal, inside)
+    signal = well.continued
     smooth = ndimage.gaussian_filter(signal, scale)
     slope = np.hypot(*(ndimage.gaussian_filter(signal, scale, order=o) for o in ((1, 0), (0, 1))))
     # The mark may stand a pixel beside the summit, but not on another spot's flank.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -92,6 +93,11 @@ class Well:
     spot_scale: float
     clipped: float
 
+    @cached_property
+    def continued(self) -> NDArray[np.float32]:
+        """`signal` [H, W] that shows no edge: outside, the value of the nearest pixel inside."""
+        return continued(self.signal, self.mask > 0)
+
     @property
     def peak_scale(self) -> float:
         """Scale in pixels at which peaks are looked for: finer, so that neighbours stay apart."""
@@ -163,7 +169,8 @@ def prepare_well(
             level = level - rim_shading(level, depth, (circle.y, circle.x), reach)
         floor = GREY_NOISE * grey_step
         signal, noise = _without_background(level, inside, radius, spot_scale, floor)
-        limits = np.array(WELL_SIGMA_LIMITS) * zoom
+        # Rounded: wells of one plate, whose radii differ by a pixel, share a model.
+        limits = np.array(WELL_SIGMA_LIMITS) * round(zoom, 2)
     if sigma_limits is not None:
         limits = as_sigma_limits(sigma_limits)
     if lam is None:

@@ -19,7 +19,6 @@ from spotcore.wells.artefacts import Artefacts, Shape
 from spotcore.wells.broad import broad_spots
 from spotcore.wells.curvature import Curvature, climb, curvature_noise, matched
 from spotcore.wells.grouping import join_peaks, members_of, split_long_tops
-from spotcore.wells.membrane import continued
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +87,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
         return Spots(detect(result, limit), Artefacts.of([]))
     limit = PEAK_FACTOR if limit is None else limit
     inside = well.mask > 0
-    signal = continued(well.signal, inside)
+    signal = well.continued
     curvature = Curvature.of(signal, well.peak_scale)
     weaker, stronger = curvature.principal()
     unit = curvature_noise(well.noise, well.peak_scale)

@@ -11,7 +11,6 @@ import numpy as np
 from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import smoothing
-from spotcore.wells.membrane import continued
 from spotcore.wells.spots import PEAK_FACTOR
 
 if TYPE_CHECKING:
@@ -264,7 +263,7 @@ def coarse_peaks(well: Well) -> NDArray[np.int64]:
     """Find the peaks that blur leaves: clear ones at three times the scale of spots, [n, 2]."""
     scale = _FOCUS_SCALES * well.peak_scale
     inside = well.mask > 0
-    weaker, _ = principal_curvatures(continued(well.signal, inside), scale)
+    weaker, _ = principal_curvatures(well.continued, scale)
     top = np.unique(climb(weaker)[inside])
     clear = weaker.reshape(-1)[top] >= _FOCUS_SNR * max(curvature_noise(well.noise, scale), 1e-30)
     return np.stack(np.divmod(top[clear], weaker.shape[1]), axis=1)
@@ -293,7 +292,7 @@ def focus(well: Well, peaks: NDArray[np.int64]) -> float | None:
     if len(peaks) < _FOCUS_SPOTS:
         return None
     y, x = peaks.T
-    signal = continued(well.signal, well.mask > 0)
+    signal = well.continued
     fine = smoothing(well)
     # A summit at the coarse scale may lie beside the spot's own.
     size = 2 * round(1.5 * _FOCUS_SCALES * well.peak_scale) + 1
