@@ -41,7 +41,7 @@ class Faint(NamedTuple):
 
 #: With no other peak within a distance, and with a ridge within one.
 FAINT_ALONE = Faint(8.0, 14.0, 1.6)
-FAINT_BESIDE = (Faint(13.0, 24.0, 2.0), Faint(6.0, 16.0, ROUND))
+FAINT_BESIDE = (Faint(13.0, 24.0, 2.0), Faint(7.0, 16.0, ROUND))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +170,8 @@ def is_doubtful(
     ratio : ndarray, shape [n]
         Of the stronger principal curvature to the weaker one.
     to_next, to_ridge : ndarray, shape [n]
-        Distance to the nearest other peak, and to the nearest peak that is none of a spot's, in
-        scales.
+        Distance to the nearest other peak, and to the nearest long line or peak that is none of a
+        spot's, in scales.
 
     Returns
     -------

@@ -169,7 +169,7 @@ def _reasons(
             reasons[members] = "ridge" if strong > artefacts.RIDGE * weak else ""
         else:
             reasons[members] = reasons[members[np.argmax(weaker[members])]]
-    to_ridge = _distance_to(yx[reasons != ""], yx) / curvature.scale
+    to_ridge = _distance_to(np.concatenate([yx[reasons != ""], *lines]), yx) / curvature.scale
     doubtful = artefacts.is_doubtful(strength, stronger / weaker, to_next, to_ridge)
     for members in members_of(group):
         if doubtful[members].all() and (reasons[members] == "").all():
