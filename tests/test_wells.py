@@ -25,7 +25,7 @@ def solved(image, **options):
     setting = SETTINGS[well.preset]
     result = sc.solve(
         well.signal,
-        sc.ObservationModel.gaussian(well.sigma_limits, rank=setting.rank),
+        sc.ObservationModel.gaussian(well.sigma_limits),
         lam=well.lam,
         method=setting.method,
         w=well.w,
