@@ -64,8 +64,9 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     With the preset "paper" the cells are the maxima of the score map above `spotcore.detect`'s
     default threshold, and nothing is an artefact. With the preset "well" they are the peaks of the
     picture's weaker principal curvature that stand out of the noise; peaks of one spot are joined
-    (`join_peaks`), those of scratches, fibres, dust and the rim set apart (`wells.artefacts`). The
-    solver's marks climb to the nearest peak and give it their secretion.
+    (`wells.grouping`), those of scratches, fibres, dust and the rim set apart (`wells.artefacts`).
+    Spots too broad for them are looked for at a coarser scale (`wells.broad`). The solver's marks
+    climb to the nearest peak and give it their secretion.
 
     Parameters
     ----------
