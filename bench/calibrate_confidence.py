@@ -101,7 +101,7 @@ def main() -> int:
 
     # Crowding alone: every cell is strong enough to be found where it is alone.
     wells = [marks_of(n, seed, 3.0, 1.0) for seed, n in enumerate(numbers, start=100)]
-    for share in (0.8, 0.9, 1.0):
+    for share in (0.9, 1.0, 1.1):
         held, ratio = [], []
         for well, cells, measures, _, truth in wells:
             sure = measures.snr >= PEAK_FACTOR

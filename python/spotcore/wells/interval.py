@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RESOLUTION", "count_interval", "hidden_spots", "resolution"]
 
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
-RESOLUTION = 0.9
+RESOLUTION = 1.0
 RESOLUTION_ERROR = 0.2  # relative
 _FULLEST = 0.9  # of the places with a mark: beyond, the logarithm means nothing
 
