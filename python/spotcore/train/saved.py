@@ -56,9 +56,7 @@ def read_network(path: Path) -> tuple[SpotNet | ConvNet, dict[str, Any], str]:
     ValueError
         If the file is no such file; the message names it.
     """
-    content = _read(path)
-    if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
-        raise ValueError(f"{path}: expected the network.pt of a training run")
+    content = _checked(_read(path), path)
     return restored(content), content["metadata"], _digest(path)
 
 
@@ -90,9 +88,9 @@ def read_start(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None, dict[
         record = {name: content[name] for name in ("recipe", "start", "step")}
         name, detection = path.absolute().parent.name, content["detection"]
         return network, detection, {"name": name, "digest": _digest(path), "training": record}
-    module, metadata, digest = read_network(path)
-    record = {"name": metadata["name"], "digest": digest, "training": metadata["training"]}
-    return module.state_dict(), None, record
+    metadata = _checked(content, path)["metadata"]
+    record = {"name": metadata["name"], "training": metadata["training"], "digest": _digest(path)}
+    return restored(content).state_dict(), None, record
 
 
 def _read(path: Path) -> Any:
@@ -100,6 +98,13 @@ def _read(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises what it likes on broken files
         raise ValueError(f"{path}: expected a file of a training run, got {error}") from error
+
+
+def _checked(content: Any, path: Path) -> dict[str, Any]:
+    """Refuse what is not the content of a ``network.pt``."""
+    if not isinstance(content, dict) or set(content) != {"kind", "state", "metadata"}:
+        raise ValueError(f"{path}: expected the network.pt of a training run")
+    return content
 
 
 def _digest(path: Path) -> str:

@@ -85,11 +85,7 @@ class Trainer:
             for name, parameter in self.network.named_parameters():
                 if name == "score_weights":  # no loss depends on them
                     self.parameters = [p for p in self.parameters if p is not parameter]
-        rate = recipe.learning_rate
-        self.optimiser: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=rate)
-        if recipe.optimiser == "eigen":
-            stacked = recipe.kind == "spotnet"
-            self.optimiser = EigenAdam(self.parameters, lr=rate, stacked=stacked)
+        self.optimiser = _optimiser(recipe, self.parameters)
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
@@ -296,6 +292,13 @@ class Trainer:
             writer.writeheader()
             writer.writerows({k: f"{v:.7g}" for k, v in row.items()} for row in rows)
         temporary.replace(self.folder / "history.csv")
+
+
+def _optimiser(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Make the optimiser that a recipe names."""
+    if recipe.optimiser == "eigen":
+        return EigenAdam(parameters, recipe.learning_rate, stacked=recipe.kind == "spotnet")
+    return torch.optim.Adam(parameters, recipe.learning_rate)
 
 
 def _device(name: str) -> torch.device:

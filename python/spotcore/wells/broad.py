@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from spotcore.wells.curvature import Curvature, climb, matched
+from spotcore.wells.curvature import Curvature, climb, matched, summits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,10 +67,9 @@ def broad_spots(
     weaker, stronger = Curvature.of(signal, scale).principal()
     score = matched(weaker, stronger, noise, scale) / BROAD_FACTOR
     basin = climb(weaker)
-    summit = basin.reshape(-1) == np.arange(basin.size)
     seen = inside & (weaker > 0) & (score >= limit)
     seen &= stronger < BROAD_ROUND * weaker
-    found = np.flatnonzero(summit & seen.reshape(-1))
+    found = summits(basin, seen)
     yx = np.stack(np.unravel_index(found, basin.shape), axis=1)
     if len(peaks) and len(yx):
         clear = cKDTree(peaks).query(yx)[0] > BROAD_CLEAR * scale

@@ -11,7 +11,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Curvature", "climb", "curvature_noise", "matched", "principal_curvatures"]
+__all__ = [
+    "Curvature",
+    "climb",
+    "curvature_noise",
+    "matched",
+    "principal_curvatures",
+    "summits",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,3 +189,21 @@ def climb(landscape: NDArray[np.floating]) -> NDArray[np.int64]:
         if np.array_equal(summit, further):
             return np.asarray(summit.reshape(h, w), dtype=np.int64)
         summit = further
+
+
+def summits(basin: NDArray[np.int64], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Find the maxima that lie where `seen` holds.
+
+    Parameters
+    ----------
+    basin : ndarray, int64, shape [H, W]
+        From `climb`.
+    seen : ndarray, bool, shape [H, W]
+
+    Returns
+    -------
+    ndarray, int64, shape [n]
+        Flat indices, increasing.
+    """
+    flat = basin.reshape(-1)
+    return np.flatnonzero((flat == np.arange(flat.size)) & seen.reshape(-1))

@@ -17,7 +17,7 @@ from spotcore.detections import Cells, detect
 from spotcore.wells import artefacts
 from spotcore.wells.artefacts import Artefacts, Shape
 from spotcore.wells.broad import broad_spots
-from spotcore.wells.curvature import Curvature, climb, curvature_noise, matched
+from spotcore.wells.curvature import Curvature, climb, curvature_noise, matched, summits
 from spotcore.wells.grouping import join_peaks, members_of, split_long_tops
 
 if TYPE_CHECKING:
@@ -94,11 +94,10 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     unit = curvature_noise(well.noise, well.peak_scale)
     strength = matched(weaker, stronger, well.noise, well.peak_scale)
     basin = climb(weaker)
-    summit = basin.reshape(-1) == np.arange(basin.size)
     # A higher limit takes the weaker cells away and leaves the others as they are.
     faintest = min(limit, PEAK_FACTOR)
     seen = (weaker > ROUND_FACTOR * unit) & (strength >= faintest) & inside
-    peaks = np.flatnonzero(summit & seen.reshape(-1))
+    peaks = summits(basin, seen)
     yx = np.stack(np.unravel_index(peaks, basin.shape), axis=1)
 
     smooth = _smoothed(signal, well.peak_scale)
