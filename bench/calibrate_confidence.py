@@ -107,9 +107,10 @@ def main() -> int:
             sure = measures.snr >= PEAK_FACTOR
             yx, inside = cells.yx[sure], well.mask > 0
             distance = share / RESOLUTION * resolution(well, measures[sure])
-            low, high = count_interval(yx, measures.confidence[sure], inside, distance)
+            hidden = hidden_spots(yx, inside, distance)
+            low, high = count_interval(measures.confidence[sure], hidden)
             held.append(low <= len(truth) <= high)
-            ratio.append((len(yx) + hidden_spots(yx, inside, distance)[0]) / len(truth))
+            ratio.append((len(yx) + hidden.mean) / len(truth))
         print(
             f"RESOLUTION = {share}: {np.mean(held):.0%} of the intervals hold the truth; "
             "estimate by truth",

@@ -227,3 +227,49 @@ def oracle_terms(
     residual = total[: image.shape[0], : image.shape[1]] - image
     norms = np.sqrt((result.a.astype(np.float64) ** 2).sum(axis=0))
     return float(np.sum(residual**2)), 0.5 * float(norms.sum())
+
+
+# --- what does not count is cut off ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_margin_that_weighs_nothing_and_holds_nothing_changes_nothing(method: str) -> None:
+    rng = np.random.default_rng(21)
+    model = sc.ObservationModel.gaussian((0.7, 1.5, 4.0))
+    image, initial = rng.uniform(0, 9, (32, 48)), rng.uniform(0, 1, (2, 32, 48))
+    w, mask = rng.uniform(0.1, 1, (32, 48)), rng.random((32, 48)) < 0.8
+    mask[:, [0, -1]] = mask[[0, -1]] = True
+
+    def wider(x: NDArray[np.generic], outside: float) -> NDArray[np.generic]:
+        return np.pad(x, [(0, 0)] * (x.ndim - 2) + [(5, 60), (33, 7)], constant_values=outside)
+
+    options = {"method": method, "max_iter": 25, "tol": 0.0, "step": None}
+    if method == "fista":
+        options["step"] = model.safe_step((32, 48))
+    tight = sc.solve(image, model, w=w, mask=mask, initial=initial, **options)
+    wide = sc.solve(
+        wider(image, 50.0),
+        model,
+        w=wider(w, 0.0),
+        mask=wider(mask, False),
+        initial=wider(initial, 1.0),
+        **options,
+    )
+    assert wide.a.shape == (2, 97, 88)
+    assert np.array_equal(wide.a, wider(tight.a, 0.0))
+    assert np.array_equal(wide.score, wider(tight.score, 0.0))
+    assert np.array_equal(wide.history, tight.history)
+    assert wide.gap == tight.gap
+
+
+def test_what_may_hold_a_cell_or_weighs_something_is_not_cut_off() -> None:
+    model = sc.ObservationModel.gaussian((0.7, 1.5, 4.0))
+    image = np.random.default_rng(22).uniform(0, 9, (64, 64))
+    inner = np.zeros((64, 64), bool)
+    inner[20:40, 20:40] = True
+    whole = np.ones((64, 64), bool)
+    for w, mask in ((inner, whole), (whole, inner)):
+        found = sc.solve(image, model, lam=0.01, w=w, mask=mask, max_iter=400, tol=0.0)
+        rest = (found.model.forward(found.a) - image) * w
+        assert found.data_term == pytest.approx(float((rest**2).sum()), rel=1e-3)
+        assert (found.a[:, 42:].max() > 0) == bool(mask[60, 60])

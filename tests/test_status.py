@@ -220,7 +220,7 @@ def test_hidden_spots_are_as_many_as_were_hidden(n):
         near = np.hypot(*(yx[:, None] - yx[None]).transpose(2, 0, 1)) <= distance
         marks = yx[~np.tril(near, -1).any(axis=1)]
         missed.append(n - len(marks))
-        expected.append(hidden_spots(marks, inside, distance)[0])
+        expected.append(hidden_spots(marks, inside, distance).mean)
     # The local density reaches beyond the border, where nothing is: some too few are expected.
     spread = np.std(missed) / np.sqrt(12)
     assert np.mean(expected) == pytest.approx(np.mean(missed), rel=0.15, abs=4 * spread + 0.5)
@@ -238,7 +238,7 @@ def test_intervals_hold_the_truth():
         doubtful = poisson_points(rng, 20 - len(noise))
         both = np.concatenate([marks, noise, doubtful])
         sure = np.concatenate([np.ones(len(marks)), np.full(20, 0.7)])
-        low, high = count_interval(both, sure, inside, distance)
+        low, high = count_interval(sure, hidden_spots(both, inside, distance))
         truth = len(yx) + len(doubtful)
         held += low <= truth <= high
     assert held >= 60 * 0.95 - 2 * np.sqrt(60 * 0.95 * 0.05)
@@ -250,10 +250,8 @@ def test_intervals_of_simulated_wells():
         # Strong cells only: the interval is of those above the limit of detection.
         well, cells, measures, _, truth = wells.marks_of(n, seed, 3.0, 1.0)
         sure = measures.snr >= PEAK_FACTOR
-        inside = well.mask > 0
-        low, high = count_interval(
-            cells.yx[sure], measures.confidence[sure], inside, resolution(well, measures[sure])
-        )
+        hidden = hidden_spots(cells.yx[sure], well.mask > 0, resolution(well, measures[sure]))
+        low, high = count_interval(measures.confidence[sure], hidden)
         held.append(low <= len(truth) <= high)
         assert low <= sure.sum() <= high
     assert sum(held) >= 3
@@ -262,10 +260,11 @@ def test_intervals_of_simulated_wells():
 def test_the_interval_of_nothing_and_of_certainty():
     inside = np.ones((200, 200), bool)
     none = np.zeros((0, 2), np.int64)
-    assert count_interval(none, np.zeros(0), inside, 5.0) == (0, 0)
+    assert count_interval(np.zeros(0), hidden_spots(none, inside, 5.0)) == (0, 0)
     far = np.array([[20, 20], [180, 180]])
-    assert count_interval(far, np.ones(2), inside, 1.0) == (2, 2)
-    low, high = count_interval(far, np.full(2, 0.5), inside, 1.0)
+    hidden = hidden_spots(far, inside, 1.0)
+    assert count_interval(np.ones(2), hidden) == (2, 2)
+    low, high = count_interval(np.full(2, 0.5), hidden)
     assert (low, high) == (0, 2)
 
 
@@ -273,7 +272,6 @@ def test_the_interval_of_nothing_and_of_certainty():
 def test_interval_of_certain_spots_is_that_of_the_hidden_ones(n):
     yx = np.random.default_rng(n).integers(0, 300, (n, 2))
     inside = np.ones((300, 300), bool)
-    mean, variance = hidden_spots(yx, inside, 6.0)
-    hidden = stats.nbinom(mean**2 / (variance - mean), mean / variance)
-    low, high = count_interval(yx, np.ones(n), inside, 6.0)
-    assert (low, high) == (n, n + hidden.ppf(0.975))
+    mean, variance = hidden = hidden_spots(yx, inside, 6.0)
+    expected = stats.nbinom(mean**2 / (variance - mean), mean / variance)
+    assert count_interval(np.ones(n), hidden) == (n, n + expected.ppf(0.975))

@@ -34,6 +34,8 @@ from spotcore.kernels import SeparableKernel, omega, quadrature, thin_factors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+KERNEL_TOL = 4e-5
+"""Error budget of a kernel by default: the operator is then good to 1e-4."""
 # Low-pass: a Kaiser window of this width in coarse pixels. Its spectrum falls to 1e-5 at the first
 # multiple of the coarse sampling frequency (beta), in the fewest taps that do.
 _LOWPASS_WIDTH = 7
@@ -43,7 +45,7 @@ _COARSEST = 16
 
 @functools.lru_cache(maxsize=32)
 def multiscale_kernels(
-    sigma_limits: tuple[float, ...], tol: float = 4e-5
+    sigma_limits: tuple[float, ...], tol: float = KERNEL_TOL
 ) -> tuple[SeparableKernel, ...]:
     """Kernels of all bins of sigma, each on the coarsest grid that it can be computed on.
 

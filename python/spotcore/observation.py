@@ -10,7 +10,7 @@ import numpy as np
 from spotcore import _core
 from spotcore._arrays import as_image, as_number, as_real, as_shape, as_sigma_limits, as_stack
 from spotcore._backends import as_threads
-from spotcore.decimation import multiscale_kernels
+from spotcore.decimation import KERNEL_TOL, multiscale_kernels
 from spotcore.kernels import SeparableKernel, separable_factors
 from spotcore.preconditioner import Preconditioner, build
 
@@ -77,7 +77,9 @@ class ObservationModel:
         self._preconditioners: dict[tuple[int, int], Preconditioner] = {}
 
     @classmethod
-    def gaussian(cls, sigma_limits: ArrayLike, rank: int | None = None) -> Self:
+    def gaussian(
+        cls, sigma_limits: ArrayLike, rank: int | None = None, *, tol: float = KERNEL_TOL
+    ) -> Self:
         """Model of free diffusion: doubly integrated Gaussians over bins of sigma.
 
         Parameters
@@ -89,11 +91,15 @@ class ObservationModel:
             approximation, off by up to 2 %. The default computes each kernel on the coarsest grid
             that it can be computed on and takes as many factors as it needs: the operator is then
             good to 1e-4, and several times faster than with rank 1.
+        tol : float
+            What each of these may cost, relative to the kernel: its grid, its length, its factors.
+            A larger one is faster.
         """
         if rank is not None:
             return cls(sigma_limits, separable_factors(sigma_limits, rank))
         limits = as_sigma_limits(sigma_limits)
-        return cls(limits, multiscale_kernels(tuple(limits.tolist())))
+        tol = as_number(tol, "tol", minimum=0.0, strict=True)
+        return cls(limits, multiscale_kernels(tuple(limits.tolist()), tol))
 
     def __repr__(self) -> str:
         limits = ", ".join(f"{s:g}" for s in self.sigma_limits)

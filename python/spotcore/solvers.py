@@ -29,6 +29,7 @@ __all__ = ["Result", "lambda_max", "solve"]
 _METHODS = ("auto", "fista", "primal-dual")
 _MOMENTA = ("beck-teboulle", "chambolle-dossal")
 _DEFAULT_MAX_ITER = 10_000  # the papers' count
+_BOX = 16  # pixels
 _DEFAULT_TOL = {"primal-dual": 5e-4, "fista": 1e-4}
 # Squares of intensities are summed in float32 across bins; beyond this they could overflow.
 _LARGEST_INTENSITY = 1e12
@@ -203,6 +204,9 @@ def solve(
             )
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable or None, got {type(callback).__name__}")
+    whole, box = d.shape, _box(weights, allowed)
+    d, weights, allowed = (_cut(image, box) for image in (d, weights, allowed))
+    start = None if start is None else np.ascontiguousarray(start[:, *box])
     method = "primal-dual" if method == "auto" else method
     problem: dict[str, Any] = {
         "image": d,
@@ -236,6 +240,9 @@ def solve(
             momentum_a=momentum_a,
         )
     a: NDArray[np.float32] = found["a"]
+    if d.shape != whole:
+        a = np.zeros((model.n_bins, *whole), np.float32)
+        a[:, *box] = found["a"]
     return Result(
         a=a,
         score=np.sqrt(np.einsum("khw,khw->hw", a[bin_weights > 0], a[bin_weights > 0])),
@@ -303,6 +310,31 @@ def as_bin_weights(xi: ArrayLike | None, n_bins: int) -> NDArray[np.float32]:
     if weights.min() < 0:
         raise ValueError(f"xi: expected weights >= 0, got {weights.min():g}")
     return weights
+
+
+def _box(w: NDArray[np.float32] | None, mask: NDArray[np.float32] | None) -> tuple[slice, slice]:
+    """Return the rows and columns of an image that its solution depends on.
+
+    A pixel that weighs nothing and cannot hold a cell may as well lie outside of the image. The
+    box is as large as a multiple of `_BOX` pixels where it can be: wells of a plate that differ a
+    little share what is prepared once per shape.
+    """
+    if w is None or mask is None:
+        return slice(None), slice(None)
+    counts = (w > 0) | (mask > 0)
+    return _span(np.asarray(counts.any(axis=1))), _span(np.asarray(counts.any(axis=0)))
+
+
+def _span(counts: NDArray[np.bool_]) -> slice:
+    """Return the smallest slice with all that counts, rounded up to `_BOX` where there is room."""
+    first, last = np.flatnonzero(counts)[[0, -1]]
+    length = min(-(-(last + 1 - first) // _BOX) * _BOX, len(counts))
+    start = min(first, len(counts) - length)
+    return slice(int(start), int(start + length))
+
+
+def _cut(image: NDArray[np.float32] | None, box: tuple[slice, slice]) -> Any:
+    return None if image is None else np.ascontiguousarray(image[box])
 
 
 def _cancelling(callback: Callback) -> Callable[[_core.Progress], bool]:

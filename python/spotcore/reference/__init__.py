@@ -13,9 +13,11 @@ dependency of `spotcore` itself), and the first call of each function compiles i
 
 from __future__ import annotations
 
+from .correlate1d import correlate1d
 from .fista import History, fista, momentum_sequence
 from .fista_step import fista_step
 from .group_shrink import group_shrink
+from .landscape import climb, watershed
 from .local_maxima import local_maxima
 from .observation import adjoint, forward, norm_squared
 from .separable_conv import separable_conv
@@ -24,9 +26,11 @@ from .spotnet_layer import convnet, convnet_layer, correlate, spotnet, spotnet_l
 __all__ = [
     "History",
     "adjoint",
+    "climb",
     "convnet",
     "convnet_layer",
     "correlate",
+    "correlate1d",
     "fista",
     "fista_step",
     "forward",
@@ -37,4 +41,5 @@ __all__ = [
     "separable_conv",
     "spotnet",
     "spotnet_layer",
+    "watershed",
 ]

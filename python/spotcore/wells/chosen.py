@@ -10,6 +10,7 @@ import numpy as np
 from spotcore.io import Picture, read_image
 from spotcore.settings import Settings
 from spotcore.wells.dye import Colour, flattened, in_colour, linear, saturated
+from spotcore.wells.gaussian import gradient_magnitude
 from spotcore.wells.measure import Limits
 from spotcore.wells.prepare import WELL_SIGMA_LIMITS, Well, lambda_from_noise, prepare_well
 
@@ -117,7 +118,7 @@ def domed(signal: NDArray[np.float32], cut: NDArray[np.bool_]) -> NDArray[np.flo
 
     labels, count = ndimage.label(cut, np.ones((3, 3), bool))
     # The steepest is of the flank: on the plateau's own pixels there is nothing to be seen of it.
-    slope = ndimage.maximum_filter(ndimage.gaussian_gradient_magnitude(signal, 1.0), 5)
+    slope = ndimage.maximum_filter(gradient_magnitude(signal, 1.0), 5)
     steepness = np.asarray(ndimage.median(slope, labels, np.arange(1, count + 1)))
     raised = signal.copy()
     raised[cut] += (steepness[labels[cut] - 1] * ndimage.distance_transform_edt(cut)[cut]).astype(

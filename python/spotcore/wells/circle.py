@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spotcore.wells.gaussian import gaussian
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,11 +61,9 @@ def find_well(image: NDArray[np.float32]) -> Circle | None:
     -------
     Circle or None
     """
-    from scipy import ndimage
-
     if min(image.shape) < _SMALLEST:
         return None
-    smooth = ndimage.gaussian_filter(image, 1.5, mode="nearest")
+    smooth = gaussian(image, 1.5)
     outside, inside = _corner_level(image), _central_level(image)
     contrast = inside - outside
     if contrast == 0:
@@ -80,7 +80,7 @@ def find_well(image: NDArray[np.float32]) -> Circle | None:
     return Circle(y, x, radius, _rim_width(image, y, x, radius))
 
 
-def well_depth(image: NDArray[np.float32], circle: Circle) -> NDArray[np.float32]:
+def well_depth(image: NDArray[np.float32], circle: Circle | None) -> NDArray[np.float32]:
     """Distance of each pixel from the well's true edge, which is a circle only roughly.
 
     The well is all that departs from the corners' level, at most `_RAGGED` of the radius away from
@@ -90,20 +90,22 @@ def well_depth(image: NDArray[np.float32], circle: Circle) -> NDArray[np.float32
     ----------
     image : ndarray, float32, shape [H, W]
         Grey levels.
-    circle : Circle
+    circle : Circle or None
         From `find_well`.
 
     Returns
     -------
     ndarray, float32, shape [H, W]
         Depth below the edge in pixels, 0 outside. Where the image cuts the well off there is no
-        edge.
+        edge; where there is no circle, the depth is infinite.
     """
     from scipy import ndimage
 
+    if circle is None:
+        return np.full(image.shape, np.inf, np.float32)
     shape = (image.shape[0], image.shape[1])
     outside, inside = _corner_level(image), _central_level(image)
-    smooth = ndimage.gaussian_filter(image, 1.0, mode="nearest")
+    smooth = gaussian(image, 1.0)
     departs = (smooth - outside) / (inside - outside) > _EDGE_LEVEL
     ragged = _RAGGED * circle.radius
     well = (departs | circle.inside(shape, ragged)) & circle.inside(shape, -ragged)

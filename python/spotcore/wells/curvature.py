@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spotcore import _core
+from spotcore.wells.gaussian import gaussian, length
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,25 +51,15 @@ class Curvature:
     @classmethod
     def of(cls, signal: NDArray[np.float32], scale: float) -> Curvature:
         """Compute it for an image [H, W], continued by its border's values."""
-        from scipy import ndimage
-
-        image = np.asarray(signal, dtype=np.float32)
-        # Columns first: each of their three derivatives serves the rows' once.
-        smooth, slope, bend = (
-            ndimage.gaussian_filter1d(image, scale, axis=1, order=order, mode="nearest")
-            for order in (0, 1, 2)
-        )
-        yy, yx, xx = (
-            -np.float32(scale**2)
-            * ndimage.gaussian_filter1d(part, scale, axis=0, order=order, mode="nearest")
-            for part, order in ((smooth, 2), (slope, 1), (bend, 0))
-        )
+        yy, yx, xx = (gaussian(signal, scale, order) for order in ((2, 0), (1, 1), (0, 2)))
+        for part in (yy, yx, xx):
+            part *= np.float32(-(scale**2))
         return cls(yy, xx, yx, scale)
 
     def principal(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the weaker and the stronger principal curvature, [H, W] each."""
         mean = (self.yy + self.xx) / np.float32(2)
-        spread: NDArray[np.float32] = np.hypot((self.yy - self.xx) / np.float32(2), self.yx)
+        spread = length((self.yy - self.xx) / np.float32(2), self.yx)
         return mean - spread, mean + spread
 
     def continuity(self, yx: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -159,8 +152,7 @@ def matched(
 def climb(landscape: NDArray[np.floating]) -> NDArray[np.int64]:
     """Find the maximum that steepest ascent leads to from every pixel.
 
-    Each pixel points to the highest of its 3x3 neighbourhood; pointers are then followed all at
-    once, each round doubling the number of steps.
+    Each pixel points to the highest of its 3x3 neighbourhood, and the pointers are followed.
 
     Parameters
     ----------
@@ -171,24 +163,7 @@ def climb(landscape: NDArray[np.floating]) -> NDArray[np.int64]:
     ndarray, int64, shape [H, W]
         Flat index of the maximum.
     """
-    h, w = landscape.shape
-    padded = np.pad(landscape, 1, constant_values=-np.inf)
-    highest = landscape.copy()
-    parent = np.arange(h * w).reshape(h, w)
-    index = np.pad(parent, 1)
-    # A pixel comes before its neighbours, so that a plateau does not send marks in circles.
-    for dy in range(3):
-        for dx in range(3):
-            at = np.s_[dy : dy + h, dx : dx + w]
-            higher = padded[at] > highest
-            np.copyto(highest, padded[at], where=higher)
-            np.copyto(parent, index[at], where=higher)
-    summit = parent.reshape(-1)
-    while True:
-        further = summit[summit]
-        if np.array_equal(summit, further):
-            return np.asarray(summit.reshape(h, w), dtype=np.int64)
-        summit = further
+    return _core.climb(np.ascontiguousarray(landscape, np.float32))
 
 
 def summits(basin: NDArray[np.int64], seen: NDArray[np.bool_]) -> NDArray[np.int64]:

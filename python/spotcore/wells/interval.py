@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spotcore.wells.measure import Measures
     from spotcore.wells.prepare import Well
 
-__all__ = ["RESOLUTION", "count_interval", "hidden_spots", "resolution"]
+__all__ = ["RESOLUTION", "Hidden", "count_interval", "hidden_spots", "resolution"]
 
 #: Two spots nearer than this share of their diameter are marked as one (`bench/` has the fit).
 RESOLUTION = 1.0
@@ -27,9 +27,14 @@ def resolution(well: Well, measures: Measures) -> float:
     return RESOLUTION * max(typical, 2.35 * well.spot_scale / 2)
 
 
-def hidden_spots(
-    yx: NDArray[np.int64], inside: NDArray[np.bool_], distance: float
-) -> tuple[float, float]:
+class Hidden(NamedTuple):
+    """How many spots are hidden behind the marks of stronger ones: mean and variance."""
+
+    mean: float
+    variance: float
+
+
+def hidden_spots(yx: NDArray[np.int64], inside: NDArray[np.bool_], distance: float) -> Hidden:
     """Expect how many spots are hidden behind the marks of stronger ones, and its variance.
 
     Where no mark has a stronger spot within `distance` (Matern's second hard core), n marks on
@@ -49,7 +54,7 @@ def hidden_spots(
 
     Returns
     -------
-    mean, variance : float
+    Hidden
 
     References
     ----------
@@ -59,7 +64,7 @@ def hidden_spots(
     from scipy.spatial import cKDTree
 
     if len(yx) < 2:
-        return 0.0, 0.0
+        return Hidden(0.0, 0.0)
     place = math.pi * distance**2
     area = float(inside.sum())
     # Ten others of a well's mean density: near enough to see clusters, enough to have a density.
@@ -72,15 +77,10 @@ def hidden_spots(
     places = np.where(full > 0, 1 / np.maximum(full, 1e-12), 0.0)  # that each mark stands for
     mean = float(np.sum(places * c - (full > 0)))
     counting = float(np.sum(places * (np.exp(c) - c - 1)))
-    return mean, counting + (2 * RESOLUTION_ERROR * mean) ** 2
+    return Hidden(mean, counting + (2 * RESOLUTION_ERROR * mean) ** 2)
 
 
-def count_interval(
-    yx: NDArray[np.int64],
-    confidence: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    distance: float,
-) -> tuple[int, int]:
+def count_interval(confidence: NDArray[np.float64], hidden: Hidden) -> tuple[int, int]:
     """Return a 95 % interval of the number of spots above the limit of detection.
 
     The marks that are spots have a Poisson binomial distribution, by their confidences; to them
@@ -89,14 +89,10 @@ def count_interval(
 
     Parameters
     ----------
-    yx : ndarray, int64, shape [n, 2]
-        Marks in pixels.
     confidence : ndarray, float64, shape [n]
-        Probability that each is a spot.
-    inside : ndarray, bool, shape [H, W]
-        Pixels where spots can lie.
-    distance : float
-        Below it two spots are marked as one, in pixels.
+        Probability that each mark is a spot.
+    hidden : Hidden
+        From `hidden_spots`.
 
     Returns
     -------
@@ -109,11 +105,11 @@ def count_interval(
     """
     from scipy import special  # scipy.stats, which has these, takes a second to import
 
-    n = len(yx)
+    n = len(confidence)
     p = np.ones(1)
     for probability in confidence:
         p = np.convolve(p, [1.0 - probability, probability])
-    mean, variance = hidden_spots(yx, inside, distance)
+    mean, variance = hidden
     if mean > 1e-9:
         most = np.arange(int(mean + 10 * math.sqrt(max(variance, mean)) + 10))
         log_p = most * math.log(mean) - mean - special.gammaln(most + 1)  # Poisson

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spotcore import _core
 from spotcore.wells.curvature import curvature_noise, principal_curvatures
+from spotcore.wells.gaussian import gaussian, gradient_magnitude
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,8 +120,7 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
     scale = smoothing(well)
     inside = well.mask > 0
     signal = well.continued
-    smooth = ndimage.gaussian_filter(signal, scale)
-    slope = np.hypot(*(ndimage.gaussian_filter(signal, scale, order=o) for o in ((1, 0), (0, 1))))
+    smooth, slope = gaussian(signal, scale), gradient_magnitude(signal, scale)
     # The mark may stand a pixel beside the summit, but not on another spot's flank.
     at_mark = smooth[cells.y, cells.x].astype(np.float64)
     owner = basins(smooth, cells.yx, inside & (smooth > at_mark.min(initial=np.inf) / 2))
@@ -180,47 +181,11 @@ def basins(
     Cousty, Bertrand, Najman and Couprie, "Watershed cuts: minimum spanning forests and the drop of
     water principle", IEEE TPAMI 31(8), 2009.
     """
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    owner = np.zeros(smooth.shape, np.int32)
     if len(yx) == 0:
-        return owner
+        return np.zeros(smooth.shape, np.int32)
     used = used.copy()
     used[yx[:, 0], yx[:, 1]] = True
-    size = int(used.sum())
-    number = np.full(used.shape, -1, np.int32)
-    number[used] = np.arange(size)
-    values = smooth[used].astype(np.float64)
-    ends = []
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        h, w = used.shape
-        here = number[: h - dy, max(-dx, 0) : w - max(dx, 0)]
-        there = number[dy:, max(dx, 0) : w + min(dx, 0)]
-        both = (here >= 0) & (there >= 0)
-        ends.append(np.stack([here[both], there[both]]))
-    p, q = np.concatenate(ends, axis=1)
-    roots = number[yx[:, 0], yx[:, 1]]
-    # Ranks, and the higher end second, make the weights differ: then the forest is the only one,
-    # whichever way the picture is turned. Above 0: SciPy takes 0 for no edge.
-    rank = np.empty(size)
-    rank[np.argsort(values, kind="stable")] = np.arange(size)
-    low, high = np.minimum(rank[p], rank[q]), np.maximum(rank[p], rank[q])
-    depth = (size - low) * size + (size - high) + 1.0
-    # Pixel `size` stands for all springs.
-    graph = sparse.coo_array(
-        (
-            np.concatenate([depth, np.full(len(roots), 0.5)]),
-            (np.concatenate([p, roots]), np.concatenate([q, np.full(len(roots), size)])),
-        ),
-        shape=(size + 1, size + 1),
-    ).tocsr()
-    forest = csgraph.minimum_spanning_tree(graph)[:size, :size]
-    _, tree = csgraph.connected_components(forest, directed=False)
-    mark_of = np.zeros(tree.max() + 1, np.int32)
-    mark_of[tree[roots]] = np.arange(1, len(roots) + 1)
-    owner[used] = mark_of[tree]
-    return owner
+    return _core.watershed(smooth, np.ravel_multi_index((yx[:, 0], yx[:, 1]), smooth.shape), used)
 
 
 def signal_to_noise(well: Well, cells: Cells, signal: NDArray[np.float32]) -> NDArray[np.float64]:

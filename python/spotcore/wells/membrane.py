@@ -89,18 +89,17 @@ def background(
     # Sums over blocks of pixels serve a window of three blocks as well, and much faster.
     block = max(1, int(sigma / 3))
     h, w = signal.shape
-    padding = ((0, -h % block), (0, -w % block))
+    sum_rows, sum_columns = _block_sums(h, block), _block_sums(w, block)
+    rows, columns = _interpolation(h, block), _interpolation(w, block)
 
     def window(values: NDArray[np.float64]) -> NDArray[np.float64]:
         out: NDArray[np.float64] = ndimage.gaussian_filter(values, sigma / block, mode="constant")
         return out
 
-    def blocks(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        padded = np.pad(values.astype(np.float64), padding)
-        shape = (padded.shape[0] // block, block, padded.shape[1] // block, block)
-        return np.asarray(padded.reshape(shape).sum(axis=(1, 3)))
+    def blocks(values: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(sum_rows @ values @ sum_columns.T, np.float64)
 
-    m = inside.astype(np.float64)
+    m = inside.astype(np.float32)
     count = blocks(m)
     # Coordinates in windows, from the image's centre: the moments below stay of order 1.
     centre = np.array(count.shape).reshape(2, 1, 1) / 2
@@ -111,24 +110,33 @@ def background(
     xx = window(count * x * x) / mass - x0**2 + _RIDGE
     yx = window(count * y * x) / mass - y0 * x0
     determinant = yy * xx - yx**2
-    rows, columns = _interpolation(h, block), _interpolation(w, block)
-    plane = np.full(signal.shape, np.inf)
+    cut = m * signal
     for _ in range(rounds):
-        v = blocks(m * np.minimum(signal, plane + noise))
+        v = blocks(cut)
         mean = window(v) / mass
         vy, vx = window(v * y) / mass - mean * y0, window(v * x) / mass - mean * x0
         slope_y, slope_x = (vy * xx - vx * yx) / determinant, (vx * yy - vy * yx) / determinant
-        plane = rows @ (mean + slope_y * (y - y0) + slope_x * (x - x0)) @ columns.T
-    return plane.astype(np.float32)
+        at_blocks = (mean + slope_y * (y - y0) + slope_x * (x - x0)).astype(np.float32)
+        plane: NDArray[np.float32] = rows @ at_blocks @ columns.T
+        np.minimum(signal, plane + np.float32(noise), out=cut)
+        cut *= m
+    return plane
 
 
 _RIDGE = 0.02  # of a window's variance 1: keeps the slope finite where few pixels are in sight
 
 
-def _interpolation(n: int, block: int) -> NDArray[np.float64]:
+def _block_sums(n: int, block: int) -> NDArray[np.float32]:
+    """Return the matrix [n blocks, n] that adds up n pixels block by block."""
+    within = np.arange(n) // block == np.arange(-(-n // block))[:, None]
+    return np.asarray(within, np.float32)
+
+
+def _interpolation(n: int, block: int) -> NDArray[np.float32]:
     """Linear interpolation from the centres of blocks to n pixels, as a matrix [n, n blocks]."""
     centres = np.arange(-(-n // block)) * block + (block - 1) / 2
-    return np.stack([np.interp(np.arange(n), centres, e) for e in np.eye(len(centres))], axis=1)
+    each = [np.interp(np.arange(n), centres, e) for e in np.eye(len(centres))]
+    return np.stack(each, axis=1).astype(np.float32)
 
 
 def rim_shading(
@@ -160,14 +168,18 @@ def rim_shading(
 
     at = np.nonzero((depth > 0) & (depth <= reach))
     turn = np.arctan2(at[0] - centre[0], at[1] - centre[1]) / (2 * np.pi) * _SECTORS % _SECTORS
-    level = np.rint(depth[at]).astype(np.int64)
-    values = signal[at]
+    level = np.rint(depth[at]).astype(np.int16)
+    order = np.argsort(signal[at])
+    order = order[np.argsort(level[order], kind="stable")]  # by level, then value
+    level, values, slice_of = level[order], signal[at][order], turn[order].astype(np.int8)
     profile = np.zeros((_SECTORS, reach + 1))
     for sector in range(_SECTORS):
-        near = np.abs((turn - sector + _SECTORS / 2) % _SECTORS - _SECTORS / 2) < 1
-        seen = np.unique(level[near])  # not all where the image cuts the well off
+        near = (slice_of == sector) | (slice_of == (sector - 1) % _SECTORS)
+        part = values[near]
+        # Not all levels are seen where the image cuts the well off.
+        seen, first, count = np.unique(level[near], return_index=True, return_counts=True)
         if len(seen):
-            medians = ndimage.median(values[near], level[near], seen)
+            medians = (part[first + (count - 1) // 2] + part[first + count // 2]) / 2
             profile[sector] = np.interp(np.arange(reach + 1), seen, medians)
     profile -= profile[:, -1:]
     rim = np.zeros(signal.shape, np.float32)

@@ -63,6 +63,8 @@ class Well:
         levels for bright ones, [0, 255] in the preset "paper".
     w, mask : ndarray, float32, shape [H, W]
         Weight of each pixel, and 1 where cells can lie.
+    depth : ndarray, float32, shape [H, W]
+        Distance below the well's edge in pixels, infinite where the image shows no edge.
     sigma_limits : ndarray, float64, shape [K + 1]
         Limits of the sigma bins in pixels.
     lam : float
@@ -84,6 +86,7 @@ class Well:
     signal: NDArray[np.float32]
     w: NDArray[np.float32]
     mask: NDArray[np.float32]
+    depth: NDArray[np.float32]
     sigma_limits: NDArray[np.float64]
     lam: float
     polarity: Polarity
@@ -149,8 +152,8 @@ def prepare_well(
     radius = WELL_RADIUS if circle is None else circle.radius
     zoom = radius / WELL_RADIUS
     spot_scale = max(2.0 * zoom, 1.0)
-    depth = None if circle is None else well_depth(grey, circle)
-    inside = np.ones(grey.shape, bool) if depth is None else depth > _peak_scale(spot_scale)
+    depth = well_depth(grey, circle)
+    inside = depth > _peak_scale(spot_scale)
     kind: Polarity
     if polarity != "auto":
         kind = polarity
@@ -164,7 +167,7 @@ def prepare_well(
         limits = np.array(PAPER_SIGMA_LIMITS)
         noise = _noise(signal, inside, radius, spot_scale)
     else:
-        if circle is not None and depth is not None:
+        if circle is not None:
             reach = round(_BACKGROUND_SCALE * radius)
             level = level - rim_shading(level, depth, (circle.y, circle.x), reach)
         floor = GREY_NOISE * grey_step
@@ -184,6 +187,7 @@ def prepare_well(
         signal=np.ascontiguousarray(signal, dtype=np.float32),
         w=w,
         mask=inside.astype(np.float32),
+        depth=depth,
         sigma_limits=limits,
         lam=as_number(lam, "lam", minimum=0.0),
         polarity=kind,
@@ -247,10 +251,14 @@ def _without_background(
     The noise is measured on a first estimate, whose only use is to free it from the shading.
     """
     width = _BACKGROUND_SCALE * radius
-    first = continued(level - background(level, inside, width, floor, rounds=4), inside)
-    noise = max(_noise(first, inside, radius, spot_scale), floor)
-    signal = np.where(inside, level - background(level, inside, width, noise), 0.0)
-    return signal.astype(np.float32), noise
+
+    def left(noise: float, rounds: int) -> NDArray[np.float32]:
+        signal = level - background(level, inside, width, noise, rounds)
+        signal[~inside] = 0.0
+        return signal
+
+    noise = max(_noise(left(floor, 4), inside, radius, spot_scale), floor)
+    return left(noise, 12), noise
 
 
 def _noise(

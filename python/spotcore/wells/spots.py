@@ -18,6 +18,7 @@ from spotcore.wells import artefacts
 from spotcore.wells.artefacts import Artefacts, Shape
 from spotcore.wells.broad import broad_spots
 from spotcore.wells.curvature import Curvature, climb, curvature_noise, matched, summits
+from spotcore.wells.gaussian import gaussian
 from spotcore.wells.grouping import join_peaks, members_of, split_long_tops
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     peaks = summits(basin, seen)
     yx = np.stack(np.unravel_index(peaks, basin.shape), axis=1)
 
-    smooth = _smoothed(signal, well.peak_scale)
+    smooth = gaussian(signal, well.peak_scale)
     # In the dark of a spot the noise of its density is larger: `w` says by how much.
     noise = (well.noise / np.maximum(well.w, 0.02)).astype(np.float32)
     group = join_peaks(yx, weaker, smooth, basin, well.peak_scale, noise)
@@ -108,7 +109,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     lines = artefacts.long_ridges(curvature, inside, LINE_FACTOR * unit)
     reasons = _reasons(yx, group, curvature, lines, signal, basin, strength[tuple(yx.T)])
     spots = [members for members in members_of(group) if not any(reasons[members] != "")]
-    found = _listed(yx, reasons, lines, curvature, smooth, basin, inside, well)
+    found = _listed(yx, reasons, lines, curvature, smooth, basin, well)
 
     position = np.array(
         [np.average(yx[m], axis=0, weights=weaker[tuple(yx[m].T)]) for m in spots]
@@ -225,22 +226,20 @@ def _listed(
     curvature: Curvature,
     smooth: NDArray[np.float32],
     basin: NDArray[np.int64],
-    inside: NDArray[np.bool_],
     well: Well,
 ) -> Artefacts:
     """List the long ridges, and of the rejected peaks those that lie on none of them."""
-    circle = well.circle
-    depth = _depth(inside)
-    rim = 0.0 if circle is None else circle.rim
+    # Where the membrane begins, its edge is as wide again.
+    rim = 0.0 if well.circle is None else well.circle.rim + well.peak_scale
 
     def named(shape: Shape, kind: str) -> tuple[str, Shape]:
-        at = depth[round(shape.y), round(shape.x)]
+        at = well.depth[round(shape.y), round(shape.x)]
         return ("rim" if kind != "dust" and at < rim else kind), shape
 
     found = []
     for line in lines:
         shape = Shape.of(line)
-        edge = np.median(depth[tuple(line.T)]) < rim  # the centre of an arc lies off it
+        edge = np.median(well.depth[tuple(line.T)]) < rim  # the centre of an arc lies off it
         found.append(("rim" if edge else shape.kind, shape))
     alone = (reasons != "") & ~(_line_nearby(yx, lines, curvature) > 0)
     reach = int(np.ceil(4 * well.peak_scale))
@@ -252,24 +251,6 @@ def _listed(
         shape = Shape.of(np.argwhere(own) + np.array([top, left]))
         found.append(named(shape, "dust" if reason == "dust" else shape.kind))
     return Artefacts.of(found)
-
-
-def _depth(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance to the nearest pixel outside, as large as the image where there is none."""
-    from scipy import ndimage
-
-    if inside.all():
-        return np.full(inside.shape, float(max(inside.shape)))
-    depth: NDArray[np.float64] = ndimage.distance_transform_edt(inside)
-    return depth
-
-
-def _smoothed(signal: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Gaussian mean of an image."""
-    from scipy import ndimage
-
-    smooth: NDArray[np.float32] = ndimage.gaussian_filter(signal, scale, mode="nearest")
-    return smooth
 
 
 def _secretion(marks: Cells, number: NDArray[np.int64], n_spots: int) -> NDArray[np.float64]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
+from spotcore.wells.gaussian import gaussian, gradient_magnitude
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import smoothing
 from spotcore.wells.spots import PEAK_FACTOR
@@ -131,7 +133,6 @@ def well_status(
     # what overlaps.
     real = well.preset == "well"
     values = grey[inside]
-    hidden = 0.0
     if len(values) == 0 or values.min() == values.max():
         state, reason = "rejected", "all pixels have the same grey level"
     elif real and well.circle is None:
@@ -155,18 +156,17 @@ def well_status(
             f"{len(cells)} found"
         )
     else:
-        distance = resolution(well, measures)
-        hidden, _ = hidden_spots(cells.yx, inside, distance)
-        if real and hidden > _HIDDEN_SHARE * len(cells) > 0:
+        hidden = hidden_spots(cells.yx, inside, resolution(well, measures))
+        if real and hidden.mean > _HIDDEN_SHARE * len(cells) > 0:
             state = "too_numerous"
-            reason = f"crowded: some {hidden:.0f} spots are hidden by the {len(cells)} found"
+            reason = f"crowded: some {hidden.mean:.0f} spots are hidden by the {len(cells)} found"
     if state not in ("counted", "empty"):
         return Status(state, reason, None, None, None, overlap, skewness, softest)
     return Status(
         status=state,
         reason=None,
         count=len(cells),
-        interval=count_interval(cells.yx, measures.confidence, inside, distance),
+        interval=count_interval(measures.confidence, hidden),
         secretion=None if cells.secretion is None else float(cells.secretion.sum()),
         confluence=overlap,
         skewness=skewness,
@@ -229,7 +229,8 @@ def confluence(
     if width == 0:
         return 0.0, 0.0
     spread = signal - signal.mean()
-    skewness = float(np.mean(spread**3) / np.mean(spread**2) ** 1.5)
+    squares = spread * spread
+    skewness = float(np.mean(squares * spread) / np.mean(squares) ** 1.5)
     if width < _TEXTURE * pixel_noise(well.signal, inside):
         return 0.0, skewness
     # From a measured bare level a stained membrane departs either way: polarity is guesswork where
@@ -253,9 +254,9 @@ def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float
     """
     from scipy import ndimage
 
-    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6.0
-    difference = ndimage.convolve(signal.astype(np.float64), mask, mode="nearest")
-    whole = ndimage.binary_erosion(inside, np.ones((3, 3), bool))
+    once = signal[2:] - 2 * signal[1:-1] + signal[:-2]
+    difference = (once[:, 2:] - 2 * once[:, 1:-1] + once[:, :-2]) / 6
+    whole = ndimage.binary_erosion(inside, np.ones((3, 3), bool))[1:-1, 1:-1]
     return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0
 
 
@@ -287,15 +288,21 @@ def focus(well: Well, peaks: NDArray[np.int64]) -> float | None:
     -------
     float or None
     """
-    from scipy import ndimage
-
     if len(peaks) < _FOCUS_SPOTS:
         return None
-    y, x = peaks.T
     signal = well.continued
     fine = smoothing(well)
     # A summit at the coarse scale may lie beside the spot's own.
-    size = 2 * round(1.5 * _FOCUS_SCALES * well.peak_scale) + 1
-    peak = ndimage.maximum_filter(ndimage.gaussian_filter(signal, fine), size)[y, x]
-    slope = ndimage.maximum_filter(ndimage.gaussian_gradient_magnitude(signal, fine), size)[y, x]
+    reach = round(1.5 * _FOCUS_SCALES * well.peak_scale)
+    slope = _largest_near(gradient_magnitude(signal, fine), peaks, reach)
+    peak = _largest_near(gaussian(signal, fine), peaks, reach)
     return float(math.exp(-0.5) / np.quantile(slope / peak, 0.9))
+
+
+def _largest_near(
+    image: NDArray[np.float32], yx: NDArray[np.int64], reach: int
+) -> NDArray[np.float32]:
+    """Return the largest value [n] of an image in the square of 2 reach + 1 px round each point."""
+    squares = sliding_window_view(np.pad(image, reach, mode="edge"), (2 * reach + 1,) * 2)
+    largest: NDArray[np.float32] = squares[tuple(yx.T)].max(axis=(1, 2))
+    return largest
