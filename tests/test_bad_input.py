@@ -122,6 +122,8 @@ CASES = [
     ),
     case("step_nan", lambda: solve(method="fista", step=NAN), ValueError, "step:", "nan"),
     case("step_primal_dual", lambda: solve(step=0.1), ValueError, "step:", "None", "fista", "0.1"),
+    case("scale_zero", lambda: solve(method="fista", step_scale=0), ValueError, "step_scale:", "0"),
+    case("scale_primal_dual", lambda: solve(step_scale=1.2), ValueError, "step_scale:", "1.2"),
     case("tol_negative", lambda: solve(tol=-1e-3), ValueError, "tol:", "-0.001", ">= 0"),
     case("tol_text", lambda: solve(tol="small"), TypeError, "tol:", "'small'"),
     case("gap_tol_negative", lambda: solve(gap_tol=-1.0), ValueError, "gap_tol:", "-1", ">= 0"),

@@ -137,7 +137,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, well, mon
     def broken(*_, **__):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("spotcore.pipeline.draw_overlay", broken)
+    monkeypatch.setattr("spotcore.pipeline.overlay_picture", broken)
     result = run("detect", well, "-o", tmp_path / "out")
     assert result.exit_code == 1 and "RuntimeError: no ink" in result.stderr
     # What is there is whole; the record, which says so, is not there.

@@ -121,6 +121,15 @@ def test_every_momentum_and_start_leads_to_the_same_objective() -> None:
     assert ends == pytest.approx([ends[0]] * len(ends), rel=1e-5)
 
 
+def test_steps_of_four_thirds_do_not_diverge_and_lead_as_far_as_more_iterations() -> None:
+    problem = small_problem("weighted")
+    far = problem.solve(max_iter=20_000, step_scale=1.3)
+    assert far.objective == pytest.approx(problem.solve(max_iter=20_000).objective, rel=1e-5)
+    plain, scaled = (problem.solve(max_iter=40, step_scale=scale) for scale in (1.0, 1.3))
+    assert scaled.step == pytest.approx(1.3 * plain.step)
+    assert scaled.objective < plain.objective
+
+
 def test_defaults_are_ones() -> None:
     problem = small_problem("plain")
     ones = problem.solve(max_iter=20)

@@ -32,6 +32,7 @@ def solved(image, **options):
         mask=well.mask,
         max_iter=setting.max_iter,
         tol=setting.tol,
+        step_scale=setting.step_scale,
     )
     return well, find_cells(well, result)
 

@@ -14,10 +14,13 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 __all__ = [
     "OutputError",
@@ -220,15 +223,15 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) 
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
-    """Write a uint8 ``[H, W]`` or ``[H, W, 3]``, or a uint16 ``[H, W]`` picture as PNG, atomically.
+def write_png(path: str | os.PathLike[str], picture: NDArray[Any] | PillowImage) -> None:
+    """Write a picture as PNG, atomically.
 
     Parameters
     ----------
     path : path-like
         The final name.
-    pixels : numpy.ndarray
-        The picture.
+    picture : numpy.ndarray or PIL.Image.Image
+        An array is uint8 ``[H, W]`` or ``[H, W, 3]``, or uint16 ``[H, W]``.
 
     Raises
     ------
@@ -239,7 +242,9 @@ def write_png(path: str | os.PathLike[str], pixels: NDArray[Any]) -> None:
     """
     from PIL import Image
 
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise TypeError(f"pixels: expected dtype uint8 or uint16, got {pixels.dtype}")
+    if isinstance(picture, np.ndarray):
+        if picture.dtype not in (np.uint8, np.uint16):
+            raise TypeError(f"picture: expected dtype uint8 or uint16, got {picture.dtype}")
+        picture = Image.fromarray(np.ascontiguousarray(picture))
     with atomic_file(path) as file:
-        Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG", compress_level=2)
+        picture.save(file, format="PNG", compress_level=2)

@@ -22,7 +22,7 @@ from spotcore.io import Picture, read_image
 from spotcore.networks import load_network
 from spotcore.observation import ObservationModel
 from spotcore.output import write_csv, write_json, write_npz, write_png
-from spotcore.overlay import draw_overlay
+from spotcore.overlay import overlay_picture
 from spotcore.settings import Settings, well_settings
 from spotcore.settings_file import well_settings_hash
 from spotcore.solvers import Result, solve
@@ -32,6 +32,8 @@ from spotcore.wells.measure import artefact_table, cell_table, measure_cells, wi
 from spotcore.wells.status import Status, well_status
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from spotcore.detections import Cells
 
 __all__ = [
@@ -52,12 +54,14 @@ class Setting(NamedTuple):
     max_iter: int
     tol: float
     kernel_tol: float = KERNEL_TOL
+    step_scale: float = 1.0
 
 
-#: Real wells: where their spots are is seen in the picture, and how much they secrete, relative to
-#: each other, after some 40 iterations of FISTA (to 5 to 10 % in the median), long before the
-#: optimum. The papers' dense images need the optimum.
-SETTINGS = {"well": Setting("fista", 40, 2e-3, 3e-4), "paper": Setting("auto", 300, 5e-4)}
+#: Real wells: where their spots are is seen in the picture. What share of the well's secretion is a
+#: spot's shows after some 40 iterations of FISTA, long before the optimum: off by 4 to 7 % in the
+#: median, 13 % where 250 crowd (`bench/well_secretion.py`). The papers' dense images need the
+#: optimum.
+SETTINGS = {"well": Setting("fista", 40, 2e-3, 3e-4, 1.3), "paper": Setting("auto", 300, 5e-4)}
 
 
 def output_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -261,6 +265,7 @@ def _by_solver(
             mask=well.mask,
             max_iter=setting.max_iter,
             tol=setting.tol,
+            step_scale=setting.step_scale,
             threads=settings.threads,
             callback=None
             if progress is None
@@ -298,18 +303,15 @@ def _by_network(
     return _Found(cells, None, how, lambda: {"score": network.score(signal)})
 
 
-def draw_cells(
-    picture: Picture, well: Well, cells: Cells, caption: str, missed_yx: Any = None
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def draw_cells(picture: Picture, well: Well, cells: Cells, caption: str) -> Image:
     """Draw the cells on the picture they were found in, with the border of the used pixels."""
     circle = well.circle
-    return draw_overlay(
+    return overlay_picture(
         picture.pixels,
         cells.yx,
         max(2.0 * well.spot_scale, 3.0),
         dark_spots=well.polarity == "dark",
         well=None if circle is None else (circle.y, circle.x, circle.radius - circle.rim),
-        missed_yx=missed_yx,
         caption=caption,
     )
 

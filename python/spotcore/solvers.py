@@ -97,6 +97,7 @@ def solve(
     tol: float | None = None,
     gap_tol: float | None = None,
     step: float | None = None,
+    step_scale: float = 1.0,
     momentum: str = "beck-teboulle",
     momentum_a: float = 3.0,
     w: ArrayLike | None = None,
@@ -134,6 +135,9 @@ def solve(
         Stop when the relative duality gap falls to this value.
     step : float, optional
         Step length ``eta`` of ``"fista"``. The default is safe: ``1 / (||A||^2 max w^2)``.
+    step_scale : float
+        Multiplies the step of ``"fista"``. Up to 4/3 of the default step no mode of a quadratic
+        grows, whatever the momentum; the theory of FISTA promises nothing beyond 1.
     momentum : {"beck-teboulle", "chambolle-dossal"}
         Sequence ``t(i)`` of the acceleration of ``"fista"``.
     momentum_a : float
@@ -174,7 +178,9 @@ def solve(
     del Aguila Pla and Jalden, "Cell detection by functional inverse diffusion and non-negative
     group sparsity, Part II", IEEE TSP 66(20), 2018: equation (6), Theorems 1 and 2, Algorithm 3.
     Chambolle and Pock, "On the ergodic convergence rates of a first-order primal-dual algorithm",
-    Math. Program. 159, 2016. Pock and Chambolle, "Diagonal preconditioning for first order
+    Math. Program. 159, 2016. Liang, Luo and Schonlieb, "Improving 'Fast iterative
+    shrinkage-thresholding algorithm': faster, smarter, and greedier", SIAM J. Sci. Comput. 44(3),
+    2022: steps beyond 1. Pock and Chambolle, "Diagonal preconditioning for first order
     primal-dual algorithms in convex optimization", ICCV 2011.
     """
     d = as_image(image, "image")
@@ -191,6 +197,7 @@ def solve(
     lam = as_number(lam, "lam", minimum=0.0)
     if lam > _LARGEST_INTENSITY * _LARGEST_WEIGHT:
         raise ValueError(f"lam: expected a number within float32, got {lam:g}")
+    step_scale = as_number(step_scale, "step_scale", minimum=0.0, strict=True)
     momentum_a = as_number(momentum_a, "momentum_a", minimum=2.0, strict=True)
     weights = None if w is None else as_weights(w, d.shape)
     allowed = None if mask is None else as_mask(mask, d.shape)
@@ -224,12 +231,17 @@ def solve(
         if step is not None:
             step = as_number(step, "step", minimum=0.0, strict=True)
             raise ValueError(f"step: expected None, as only 'fista' takes one, got {step:g}")
+        if step_scale != 1.0:
+            raise ValueError(
+                f"step_scale: expected 1, as only 'fista' takes steps, got {step_scale}"
+            )
         found = _core.primal_dual(model.preconditioned_plan(d.shape, threads), **problem)
     else:
         if step is None:
             largest = 1.0 if weights is None else float(weights.max())
             step = model.safe_step(d.shape, threads=threads) / largest**2
         step = as_number(step, "step", minimum=0.0, strict=True)
+        step *= step_scale
         if step * lam / 2.0 > float(np.finfo(np.float32).max):
             raise ValueError(f"lam: expected step * lam / 2 within float32, got lam {lam:g}")
         found = _core.fista(
