@@ -252,6 +252,20 @@ def test_ended_in_the_middle_and_resumed(plate, tmp_path, how):
     assert contents(out) == contents(whole)  # nothing half-written is left either
 
 
+def test_a_second_run_into_the_same_folder_is_refused(plate, tmp_path):
+    folder, _, _ = plate
+    out = tmp_path / "out"
+    process = start("plate", folder, "-o", out, *SLOW, "--workers", 1)
+    until(lambda: len(done(out)) >= 1)
+    second = run("plate", folder, "-o", out, *FAST)
+    assert second.exit_code == 1
+    assert f"{out}: another run is writing to it" in second.stderr
+    assert run("plate", folder, "-o", tmp_path / "other", *FAST).exit_code == 0
+    process.kill()
+    process.communicate()
+    until(lambda: run("plate", folder, "-o", out, *FAST).exit_code == 0)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_picture_that_kills_its_process_is_refused(tmp_path):
     folder, out = write_plate(tmp_path / "images"), tmp_path / "out"

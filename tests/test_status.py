@@ -14,12 +14,16 @@ from scipy import ndimage, stats
 import spotcore as sc
 from spotcore.demo import plate_like
 from spotcore.detections import Cells
-from spotcore.io import read_image
+from spotcore.io import Picture, read_image
+from spotcore.settings import Settings
 from spotcore.wells import find_spots, prepare_well
+from spotcore.wells.chosen import prepared
+from spotcore.wells.confluence import Staining, bare_level
+from spotcore.wells.confluence import overlap as density_of
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells
 from spotcore.wells.spots import PEAK_FACTOR
-from spotcore.wells.status import coarse_peaks, confluence, focus, well_status
+from spotcore.wells.status import coarse_peaks, focus, well_status
 
 CONFLUENT = ("D3", "D6", "D9")
 
@@ -83,6 +87,22 @@ def test_a_saturated_picture_is_rejected():
     assert status.status == "rejected" and "black or saturated" in status.reason
 
 
+@pytest.mark.parametrize("share", [0.01, 0.05])
+def test_spots_that_merge_in_saturation_are_not_counted(share):
+    image, truth = plate_like(60, 256, seed=2, dark=False)
+    grey = image.astype(np.float32)
+    inside = prepare_well(grey).mask > 0
+    gain = 255 / np.quantile(grey[inside], 1 - share)
+    saturated = np.minimum(np.rint(grey * gain), 255).astype(np.uint8)
+    picture = Picture(saturated.astype(np.float32), 255, None, "grey", "")
+    well = prepared(picture, picture, Settings(), None)
+    cells = Cells(*truth.T, np.ones(len(truth), np.float32), None, None, 0.0)
+    status = well_status(well, cells, measure_cells(well, cells), picture.pixels)
+    assert (status.status == "counted") == (share < 0.03), status.reason
+    if status.status != "counted":
+        assert status.status == "rejected" and "of the well is saturated" in status.reason
+
+
 def test_no_well_where_one_was_asked_for():
     noise = np.random.default_rng(0).normal(100, 3, (200, 200))
     assert judged(noise, preset="well").status == "no_well"
@@ -111,11 +131,12 @@ def test_confluence_by_campbells_theorem(overlap):
     well = prepare_well(rng.normal(100, 3, (size, size)), preset="well", polarity="bright")
     signal = (grey - np.median(grey)).astype(np.float32)
     well = replace(well, signal=signal, mask=np.ones((size, size), np.float32))
-    found, skewness = confluence(well, grey.astype(np.float32), full_scale=255, membrane=20.0)
+    staining = Staining.of(well, grey.astype(np.float32), 255.0)
+    found = density_of(staining, bare_level("bright", 255.0, 20.0), False)
     # The median and its deviation stand for mean and standard deviation: of the order of the skew.
     assert found == pytest.approx(overlap, rel=0.15 + 4 / (3 * np.sqrt(overlap)) / 2)
     # Of a Gaussian pulse, with kappa_3 and kappa_2 from its integrals.
-    assert skewness == pytest.approx(4 / (3 * np.sqrt(overlap)), rel=0.35)
+    assert staining.skewness == pytest.approx(4 / (3 * np.sqrt(overlap)), rel=0.35)
 
 
 def test_the_plates_confluent_wells(shared_data):
@@ -125,14 +146,14 @@ def test_the_plates_confluent_wells(shared_data):
     found = {}
     for well, index in names.items():
         grey = read_image(plate / f"image1_Well_{index}.png").pixels
-        prepared = prepare_well(grey)
-        found[well] = confluence(prepared, grey, full_scale=255)
+        made = prepare_well(grey)
         cells = Cells(*np.zeros((2, 0), np.int64), np.zeros(0, np.float32), None, None, 0.0)
-        status = well_status(prepared, cells, measure_cells(prepared, cells), grey)
+        status = well_status(made, cells, measure_cells(made, cells), grey)
+        found[well] = status.confluence
         assert (status.status == "too_numerous") == (well in CONFLUENT), (well, found[well])
     # With margin: the crowded D4, D5 and D12 are the next.
-    confluent = min(found[well][0] for well in CONFLUENT)
-    others = max(overlap for well, (overlap, _) in found.items() if well not in CONFLUENT)
+    confluent = min(found[well] for well in CONFLUENT)
+    others = max(density for well, density in found.items() if well not in CONFLUENT)
     assert confluent > 1.8 * 20 and others < 20 / 1.8
 
 

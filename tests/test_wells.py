@@ -115,6 +115,28 @@ def test_polarity(dark, cells):
     assert find_polarity(255 - grey, inside) == ("bright" if dark else "dark")
 
 
+@pytest.mark.parametrize("density", [0.3, 2.0, 8.0])
+@pytest.mark.parametrize("cells", [10, 250, 1200])
+def test_polarity_of_strong_and_crowded_spots(monkeypatch, cells, density):
+    monkeypatch.setattr("spotcore.demo.DENSITY", density)  # at 8, most of a crowded well is black
+    image, _ = plate_like(cells, 512, seed=3)
+    inside = Circle(255.5, 255.5, 230.4, 8.0).inside(image.shape, 8.0)
+    grey = image.astype(np.float32)
+    assert find_polarity(grey, inside) == "dark"
+    assert find_polarity(255 - grey, inside) == "bright"
+
+
+@pytest.mark.parametrize("name", ["wells", "plate-a-to-d"])
+def test_polarity_of_real_wells(shared_data, name):
+    dark = name == "wells"
+    for path in [*(shared_data / name).glob("*.tif"), *(shared_data / name).glob("*.png")]:
+        grey = read_image(path).pixels
+        circle = find_well(grey)
+        inside = circle.inside(grey.shape, circle.rim)
+        assert find_polarity(grey, inside) == ("dark" if dark else "bright"), path.name
+        assert find_polarity(255 - grey, inside) == ("bright" if dark else "dark"), path.name
+
+
 def shaded(size=240, seed=0):
     """A membrane with vignetting and no spots, its disc, noise of 1."""
     y, x = np.indices((size, size)) / size - 0.5

@@ -27,6 +27,7 @@ __all__ = [
     "atomic_file",
     "read_columns",
     "require_folder",
+    "sole_writer",
     "write_csv",
     "write_json",
     "write_npz",
@@ -125,6 +126,38 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
+
+
+@contextlib.contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock ends with the process, however that ends.
+
+    A file system that knows no locks (some of networks) keeps nobody out.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+
+    Raises
+    ------
+    OutputError
+        If another run is in the folder.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with contextlib.suppress(NotImplementedError):
+            lock.acquire()
+    except Timeout:
+        raise OutputError(f"{folder}: another run is writing to it") from None
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written to ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def require_folder(path: str | os.PathLike[str]) -> Path:

@@ -192,7 +192,7 @@ def detect_file(
         "well": _well_record(well)
         | {
             "confluence": status.confluence,
-            "skewness": status.skewness,
+            **asdict(status.staining),
             "focus": status.focus,
         },
         "solve": found.how,

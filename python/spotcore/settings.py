@@ -66,7 +66,8 @@ class Settings:
         the pixel size where it is known, else from the well's radius.
     membrane : float or None
         Grey level of a bare membrane; tells a confluent well from an empty one. By default 10 % of
-        full scale for bright spots, and half of it for dark ones.
+        full scale for bright spots, and half of it for dark ones; on a plate, what its least
+        stained wells show, too.
     focus_limit : float or None
         A well is out of focus if its sharpest spots are wider than this standard deviation [µm, or
         pixels where the pixel size is not known].

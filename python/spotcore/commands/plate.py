@@ -21,6 +21,7 @@ from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder
 from spotcore.commands.settings import with_settings_of
 from spotcore.export import FORMATS, export_folder
 from spotcore.networks import load_network
+from spotcore.output import sole_writer
 from spotcore.plates.colours import write_colours
 from spotcore.plates.files import PlateImages, find_images
 from spotcore.plates.layout import Layout, read_layout
@@ -135,15 +136,22 @@ def plate(
     workers = workers or max(1, int(str(backend_info()["threads"])) // threads)
     start = time.monotonic()
     try:
-        with _progress(silent) as progress:
-            record = run_plate(
-                images, folder, chosen, layout=lying, workers=workers, dask=dask, progress=progress
-            )
-        _compare(folder, lying, background, chosen)
-        if report:
-            write_report(folder)
-        for format in formats:
-            export_folder(folder, format)
+        with sole_writer(folder):
+            with _progress(silent) as progress:
+                record = run_plate(
+                    images,
+                    folder,
+                    chosen,
+                    layout=lying,
+                    workers=workers,
+                    dask=dask,
+                    progress=progress,
+                )
+            _compare(folder, lying, background, chosen)
+            if report:
+                write_report(folder)
+            for format in formats:
+                export_folder(folder, format)
     except KeyboardInterrupt:
         raise fail("interrupted; the same command goes on from here", 130) from None
     except (ValueError, OSError, ImportError) as error:

@@ -15,6 +15,7 @@ from spotcore.pipeline import machine_record
 from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
+from spotcore.plates.membrane import confluent
 from spotcore.plates.work import Job, finished, read_record
 from spotcore.settings import Settings
 from spotcore.settings_file import settings_hash, well_settings_hash
@@ -118,8 +119,10 @@ def _write_tables(
     table: dict[str, list[Any]] = {name: [] for name in WELL_COLUMNS}
     summary: list[dict[str, Any]] = []
     started = ""
-    for image, job in zip(images.wells, jobs, strict=True):
-        record = read_record(job)
+    records = [read_record(job) for job in jobs]
+    if settings.membrane is None:
+        _judge(records, [image.channel for image in images.wells])
+    for image, job, record in zip(images.wells, jobs, records, strict=True):
         low, high = record["interval"] or (None, None)
         row = {
             **{name: record.get(name) for name in WELL_COLUMNS},
@@ -152,6 +155,19 @@ def _write_tables(
     }
     write_json(folder / "plate.json", plate)
     return plate
+
+
+def _judge(records: list[dict[str, Any]], channels: list[str]) -> None:
+    """Take the counts away that mean nothing by what the plate as a whole shows.
+
+    The records on the disk keep what each picture says by itself.
+    """
+    for channel in set(channels):
+        of_channel = [r for r, name in zip(records, channels, strict=True) if name == channel]
+        for record, reason in zip(of_channel, confluent(of_channel), strict=True):
+            if reason is not None:
+                record |= {"status": "too_numerous", "reason": reason}
+                record |= {"count": None, "interval": None, "secretion": None}
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:

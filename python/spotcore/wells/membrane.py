@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from spotcore.wells.curvature import principal_curvatures
+from spotcore.wells.gaussian import gaussian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,11 +18,19 @@ __all__ = ["Polarity", "background", "continued", "find_polarity", "noise_sigma"
 Polarity = Literal["dark", "bright"]
 
 
-def find_polarity(image: NDArray[np.float32], inside: NDArray[np.bool_]) -> Polarity:
-    """Tell dark spots from bright ones: by the sign of the skewness of the detail.
+#: Polarity is looked for at this scale, for a well of radius 250 px, and where at least this share
+#: of the pixels is further than so many scales from any that was cut off.
+_POLARITY_SCALE, _UNCUT, _CUT_REACH = 4.0, 0.03, 4.0
+#: Smallest share of the pixels with the smallest or largest grey level for it to be a limit.
+_CUT_SHARE = 1e-3
 
-    Detail is what a mean over a few spots' widths leaves; spots are few and strong, so that it is
-    skewed towards them.
+
+def find_polarity(image: NDArray[np.float32], inside: NDArray[np.bool_]) -> Polarity:
+    """Tell dark spots from bright ones: by the sign of the skewness of the mean curvature.
+
+    A spot is a sharp summit, what is left between crowded ones a broad valley. At a scale of some
+    spots' width even those of a crowded well overlap but little, so that their sign shows. Where
+    the camera or the dye cut them off it does not: there it is looked for beside them.
 
     Parameters
     ----------
@@ -34,23 +44,21 @@ def find_polarity(image: NDArray[np.float32], inside: NDArray[np.bool_]) -> Pola
     {"dark", "bright"}
         "bright" where there is no skewness at all.
     """
-    width = min(image.shape) / 40
-    step = max(1, int(width / 4))  # a sample of the pixels tells as much as all of them
-    image, inside = image[::step, ::step], inside[::step, ::step]
-    detail = (image - _mean_inside(image, inside, width / step))[inside]
-    return "dark" if float(np.mean((detail - detail.mean()) ** 3)) < 0 else "bright"
-
-
-def _mean_inside(
-    image: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float
-) -> NDArray[np.float32]:
-    """Gaussian mean of the inside pixels only (normalised convolution)."""
-    from scipy import ndimage
-
-    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="constant")
-    total = ndimage.gaussian_filter(np.where(inside, image, 0.0), sigma, mode="constant")
-    mean: NDArray[np.float32] = total / np.maximum(weight, 1e-6)
-    return mean
+    scale = max(_POLARITY_SCALE * math.sqrt(inside.sum() / math.pi) / 250.0, 1.0)
+    used = inside
+    cut = np.zeros(image.shape, bool)
+    for limit in (image[inside].min(), image[inside].max()):
+        at_limit = inside & (image == limit)
+        if at_limit.sum() > _CUT_SHARE * inside.sum():
+            cut |= at_limit
+    if cut.any():
+        # A blur of that scale is 1 % this far from a straight edge.
+        beside = inside & (gaussian(cut.astype(np.float32), _CUT_REACH * scale / 2.33) < 0.01)
+        if beside.sum() > _UNCUT * inside.sum():
+            used = beside
+    bend = -(gaussian(image, scale, (2, 0)) + gaussian(image, scale, (0, 2)))[used]
+    bend -= bend.mean()
+    return "dark" if float(np.mean(bend * bend * bend)) < 0 else "bright"
 
 
 def background(

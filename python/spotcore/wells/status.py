@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from spotcore.wells.confluence import Staining, bare_level, overlap
 from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
 from spotcore.wells.gaussian import gaussian, gradient_magnitude
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
@@ -22,16 +23,10 @@ if TYPE_CHECKING:
     from spotcore.wells.measure import Measures
     from spotcore.wells.prepare import Well
 
-__all__ = ["Status", "coarse_peaks", "confluence", "focus", "well_status"]
+__all__ = ["Status", "coarse_peaks", "focus", "well_status"]
 
 State = Literal["counted", "empty", "too_numerous", "out_of_focus", "no_well", "rejected"]
 
-#: At least so many spots must overlap at a point of the membrane for it to be confluent.
-CONFLUENT = 20.0
-#: A membrane whose signal is more skewed than this shows single spots.
-SKEWED = 1.5
-#: Signal of a bare membrane that was not measured: a share of full scale, or an optical density.
-BARE = {"bright": 0.1, "dark": 0.25}
 #: The sharpest spots of a well in focus are at most this wide [µm], and so many pixels of the
 #: camera's own (in quadrature). On real wells they have 20 µm, or 1.4 pixels where those are large.
 SOFT_UM, SHARP_PIXELS = 40.0, 1.8
@@ -46,6 +41,8 @@ _UNFOUND, _UNFOUND_LIMIT = 0.15, 0.6
 _HIDDEN_SHARE = 1.0
 _SMALLEST_MEMBRANE = 200  # pixels
 _CLIPPED_SHARE = 0.5
+#: Where more than this share of a well is saturated, a fifth or more of its spots have merged.
+_SATURATED_SHARE = 0.03
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,10 @@ class Status:
         95 % interval of the true number of spots above the limit of detection.
     secretion : float or None
         Total of the spots' secretions, in the signal's unit times pixels.
-    confluence, skewness : float
-        From `confluence`.
+    staining : Staining
+        Of the membrane.
+    confluence : float
+        How many spots overlap at a point of it, by its staining.
     focus : float or None
         From `focus`.
     """
@@ -76,8 +75,8 @@ class Status:
     count: int | None
     interval: tuple[int, int] | None
     secretion: float | None
+    staining: Staining
     confluence: float
-    skewness: float
     focus: float | None
 
 
@@ -107,7 +106,7 @@ def well_status(
     full_scale : float
         Largest grey level of the file.
     membrane : float, optional
-        Grey level of a bare membrane, as wells without cells have it; see `confluence`.
+        Grey level of a bare membrane, as wells without cells have it; see `overlap`.
     focus_limit : float, optional
         Largest `focus` in pixels, instead of the automatic one.
     pixel_size : float, optional
@@ -118,7 +117,8 @@ def well_status(
     Status
     """
     inside = well.mask > 0
-    overlap, skewness = confluence(well, grey, full_scale=full_scale, membrane=membrane)
+    staining = Staining.of(well, grey, full_scale)
+    density = overlap(staining, bare_level(well.polarity, full_scale, membrane), membrane is None)
     peaks = coarse_peaks(well) if well.preset == "well" else np.zeros((0, 2), np.int64)
     softest = focus(well, peaks)
     n_sharp = int(np.sum(measures.snr >= PEAK_FACTOR))
@@ -141,9 +141,9 @@ def well_status(
         state, reason = "no_well", f"only {len(values)} pixels of membrane"
     elif well.clipped > _CLIPPED_SHARE:
         state, reason = "rejected", f"{well.clipped:.0%} of the pixels are black or saturated"
-    elif real and overlap >= CONFLUENT and skewness <= SKEWED:
+    elif real and staining.is_confluent(density):
         state = "too_numerous"
-        reason = f"confluent: some {overlap:.0f} spots overlap at any point"
+        reason = f"confluent: some {density:.0f} spots overlap at any point"
     elif (
         real
         and softest is not None
@@ -160,104 +160,21 @@ def well_status(
         if real and hidden.mean > _HIDDEN_SHARE * len(cells) > 0:
             state = "too_numerous"
             reason = f"crowded: some {hidden.mean:.0f} spots are hidden by the {len(cells)} found"
+        saturated = float(np.mean(well.w[inside] <= 0))
+        if real and saturated > _SATURATED_SHARE:
+            state, reason = "rejected", f"{saturated:.0%} of the well is saturated: spots merge"
     if state not in ("counted", "empty"):
-        return Status(state, reason, None, None, None, overlap, skewness, softest)
+        return Status(state, reason, None, None, None, staining, density, softest)
     return Status(
         status=state,
         reason=None,
         count=len(cells),
         interval=count_interval(measures.confidence, hidden),
         secretion=None if cells.secretion is None else float(cells.secretion.sum()),
-        confluence=overlap,
-        skewness=skewness,
+        staining=staining,
+        confluence=density,
         focus=softest,
     )
-
-
-def confluence(
-    well: Well, grey: NDArray[np.float32], *, full_scale: float, membrane: float | None = None
-) -> tuple[float, float]:
-    """Measure how many spots overlap at a point of the membrane, without counting any.
-
-    Spots of one shape h that lie at random, N of them under the area ``(∫h)² / ∫h²`` of one, add
-    up to a signal of mean m, variance m² / N and skewness of the order of ``N^(-1/2)`` (Campbell's
-    theorem): ``N = m² / variance``. On a membrane with single spots the median is that of a bare
-    one, m is 0 and the skewness large; on a confluent one no gap reaches the bare level, and the
-    signal hardly varies by comparison (less still where dye and camera saturate).
-
-    Parameters
-    ----------
-    well : Well
-    grey : ndarray, float32, shape [H, W]
-        The picture that it was prepared from.
-    full_scale : float
-        Largest grey level of the file.
-    membrane : float, optional
-        Grey level of a bare membrane. By default 0.1 of full scale for bright spots and an optical
-        density of 0.25 below full scale for dark ones; a well without spots that is brighter (or
-        darker) is taken for a confluent one, unless it is as smooth as its pixels' noise.
-
-    Returns
-    -------
-    overlap : float
-        N.
-    skewness : float
-        Of the signal.
-
-    References
-    ----------
-    Rice, "Mathematical analysis of random noise", Bell System Technical Journal 23, 1944, part I
-    (Campbell's theorem and its extension to higher moments).
-    """
-    inside = well.mask > 0
-    if not inside.any():
-        return 0.0, 0.0
-    if well.polarity == "dark":
-        median = max(float(np.median(grey[inside])), 0.0)
-        level = math.log10((full_scale + 0.5) / (median + 0.5))
-        bare = BARE["dark"]
-        if membrane is not None:
-            bare = math.log10((full_scale + 0.5) / (membrane + 0.5))
-        unit = 1.0
-    else:
-        level = float(np.median(grey[inside])) / full_scale
-        bare = BARE["bright"] if membrane is None else membrane / full_scale
-        unit = 1.0 / full_scale
-    signal = well.signal[inside].astype(np.float64)
-    middle = np.median(signal)
-    width = 1.4826 * float(np.median(np.abs(signal - middle)))
-    if width == 0:
-        return 0.0, 0.0
-    spread = signal - signal.mean()
-    squares = spread * spread
-    skewness = float(np.mean(squares * spread) / np.mean(squares) ** 1.5)
-    if width < _TEXTURE * pixel_noise(well.signal, inside):
-        return 0.0, skewness
-    # From a measured bare level a stained membrane departs either way: polarity is guesswork where
-    # no single spot is to be seen.
-    mean = max(level - bare, 0.0) if membrane is None else abs(level - bare)
-    return (mean / (width * unit)) ** 2, skewness
-
-
-#: White noise alone has a ratio of 1.
-_TEXTURE = 1.3
-
-
-def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:
-    """Return the standard deviation of white noise, from second differences both ways.
-
-    The mask is blind to planes and to most of a spot.
-
-    References
-    ----------
-    Immerkaer, "Fast noise variance estimation", CVIU 64(2), 1996; with a median for the mean.
-    """
-    from scipy import ndimage
-
-    once = signal[2:] - 2 * signal[1:-1] + signal[:-2]
-    difference = (once[:, 2:] - 2 * once[:, 1:-1] + once[:, :-2]) / 6
-    whole = ndimage.binary_erosion(inside, np.ones((3, 3), bool))[1:-1, 1:-1]
-    return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0
 
 
 def coarse_peaks(well: Well) -> NDArray[np.int64]:
