@@ -133,6 +133,21 @@ def detect_file(
     ValueError
         If an option does not fit the image.
     """
+    from threadpoolctl import threadpool_limits
+
+    # Of NumPy's own: where wells run side by side, they would wait for each other.
+    with threadpool_limits(settings.threads, "blas"):
+        return _detect_file(path, folder, name, settings, progress, page)
+
+
+def _detect_file(
+    path: Path,
+    folder: Path,
+    name: str,
+    settings: Settings,
+    progress: Callable[[int, int], None] | None,
+    page: int | None,
+) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     started = datetime.datetime.now(datetime.UTC)
     with _timed(seconds, "read"):

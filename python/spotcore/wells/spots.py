@@ -20,6 +20,7 @@ from spotcore.wells.broad import broad_spots
 from spotcore.wells.curvature import Curvature, climb, curvature_noise, matched, summits
 from spotcore.wells.gaussian import gaussian
 from spotcore.wells.grouping import join_peaks, members_of, split_long_tops
+from spotcore.wells.parted import parted_spots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,8 +67,9 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     default threshold, and nothing is an artefact. With the preset "well" they are the peaks of the
     picture's weaker principal curvature that stand out of the noise; peaks of one spot are joined
     (`wells.grouping`), those of scratches, fibres, dust and the rim set apart (`wells.artefacts`).
-    Spots too broad for them are looked for at a coarser scale (`wells.broad`). The solver's marks
-    climb to the nearest peak and give it their secretion.
+    Spots too broad for them are looked for at a coarser scale (`wells.broad`), and those that show
+    as no peak are the solver's (`wells.parted`). Its other marks climb to the nearest peak and give
+    it their secretion.
 
     Parameters
     ----------
@@ -124,7 +126,13 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     position = np.concatenate([position, broad.yx])
     score = np.concatenate([score, broad.score])
     number = np.where((number < 0) & (region >= 0), len(spots) + region, number)
-    by_bin = _secretion(detect(result, 0.0), number, len(score))
+    marks = detect(result, 0.0)
+    no_spots = np.concatenate([yx[reasons != ""], *lines])
+    parted, strength_of = parted_spots(marks, curvature, inside, well.noise, position, no_spots)
+    number[marks.y[parted], marks.x[parted]] = len(position) + np.arange(len(parted))
+    position = np.concatenate([position, marks.yx[parted]])
+    score = np.concatenate([score, PEAK_FACTOR * strength_of])
+    by_bin = _secretion(marks, number, len(score))
     order = np.argsort(-score, kind="stable")[: int(np.sum(score >= limit))]
     position, score, by_bin = np.rint(position[order]).astype(np.int64), score[order], by_bin[order]
     secretion = by_bin.sum(axis=1)
