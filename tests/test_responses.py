@@ -265,7 +265,7 @@ def test_the_settings_have_the_sources_limits_and_change_the_verdict(tmp_path: P
     write_plate(folder, 3, size=128)
     lines = ["well,stimulus,cells_per_well"]
     for k in (1, 2, 3):
-        write_png(folder / f"B{k}.png", plate_like(20, 128, seed=10 + k)[0])
+        write_png(folder / f"B{k}.png", plate_like(14, 128, seed=10 + k)[0])
         lines += [f"A{k},medium,200000", f"B{k},CEF,200000"]
     layout.write_text("\n".join(lines))
     command = ["plate", str(folder), "-o", str(tmp_path / "out"), "--format", "6", "--no-report",
