@@ -115,6 +115,12 @@ def test_polarity(dark, cells):
     assert find_polarity(255 - grey, inside) == ("bright" if dark else "dark")
 
 
+def test_polarity_of_nothing():
+    image = np.full((40, 40), 7, np.float32)
+    assert find_polarity(image, np.ones((40, 40), bool)) == "bright"
+    assert find_polarity(image, np.zeros((40, 40), bool)) == "bright"
+
+
 @pytest.mark.parametrize("density", [0.3, 2.0, 8.0])
 @pytest.mark.parametrize("cells", [10, 250, 1200])
 def test_polarity_of_strong_and_crowded_spots(monkeypatch, cells, density):

@@ -44,6 +44,8 @@ def find_polarity(image: NDArray[np.float32], inside: NDArray[np.bool_]) -> Pola
     {"dark", "bright"}
         "bright" where there is no skewness at all.
     """
+    if not inside.any():
+        return "bright"
     scale = max(_POLARITY_SCALE * math.sqrt(inside.sum() / math.pi) / 250.0, 1.0)
     used = inside
     cut = np.zeros(image.shape, bool)
