@@ -20,7 +20,7 @@ from reproduce_wells import DATA
 from solve_images import say
 from spotcore.demo import plate_like
 from spotcore.io import read_image
-from spotcore.pipeline import SETTINGS
+from spotcore.pipeline import SETTINGS, solve_well
 from spotcore.wells import Well, find_cells, prepare_well
 
 SIMULATED = "simulated, 250 cells"
@@ -28,20 +28,9 @@ SIMULATED = "simulated, 250 cells"
 
 def secretion(well: Well, iterations: int) -> tuple[np.ndarray, float]:
     """Return each spot's secretion at the pipeline's settings, and the seconds of the solve."""
-    setting = SETTINGS["well"]
-    model = sc.ObservationModel.gaussian(well.sigma_limits, tol=setting.kernel_tol)
+    setting = SETTINGS["well"]._replace(max_iter=iterations)
     start = time.perf_counter()
-    result = sc.solve(
-        well.signal,
-        model,
-        well.lam,
-        setting.method,
-        w=well.w,
-        mask=well.mask,
-        max_iter=iterations,
-        tol=setting.tol,
-        step_scale=setting.step_scale,
-    )
+    result = solve_well(well, setting)
     return found(well, result), time.perf_counter() - start
 
 

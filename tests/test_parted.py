@@ -8,7 +8,7 @@ import pytest
 import spotcore as sc
 from spotcore.demo import plate_like
 from spotcore.detections import Cells
-from spotcore.pipeline import SETTINGS
+from spotcore.pipeline import SETTINGS, solve_well
 from spotcore.wells import find_spots, parted, prepare_well
 from spotcore.wells.curvature import Curvature
 from spotcore.wells.parted import NEAR_ARTEFACT, NEIGHBOUR, SAME, SECRETING, parted_spots
@@ -68,18 +68,7 @@ def test_not_beside_artefacts_nor_on_ridges():
 def test_crowded_wells(monkeypatch, cells, least):
     image, truth = plate_like(cells, 512, seed=3)
     well = prepare_well(image.astype(np.float32))
-    setting = SETTINGS["well"]
-    result = sc.solve(
-        well.signal,
-        sc.ObservationModel.gaussian(well.sigma_limits, tol=setting.kernel_tol),
-        lam=well.lam,
-        method=setting.method,
-        w=well.w,
-        mask=well.mask,
-        max_iter=setting.max_iter,
-        tol=setting.tol,
-        step_scale=setting.step_scale,
-    )
+    result = solve_well(well, SETTINGS[well.preset])
     found = find_spots(well, result).cells
     match = sc.match(found, truth)
     assert match.precision >= 0.99 and match.recall >= least

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 import spotcore as sc
 from spotcore.demo import plate_like
 from spotcore.io import read_image
-from spotcore.pipeline import SETTINGS, output_names
+from spotcore.pipeline import SETTINGS, output_names, solve_well
 from spotcore.wells import find_cells, prepare_well
 from spotcore.wells.circle import Circle, find_well, well_depth
 from spotcore.wells.curvature import curvature_noise, principal_curvatures
@@ -22,18 +22,7 @@ from synthetic_well import gaussian
 def solved(image, **options):
     """Cells of an image, by the same steps and limits as the command line."""
     well = prepare_well(image, **options)
-    setting = SETTINGS[well.preset]
-    result = sc.solve(
-        well.signal,
-        sc.ObservationModel.gaussian(well.sigma_limits, tol=setting.kernel_tol),
-        lam=well.lam,
-        method=setting.method,
-        w=well.w,
-        mask=well.mask,
-        max_iter=setting.max_iter,
-        tol=setting.tol,
-        step_scale=setting.step_scale,
-    )
+    result = solve_well(well, SETTINGS[well.preset])
     return well, find_cells(well, result)
 
 

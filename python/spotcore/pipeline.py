@@ -44,6 +44,7 @@ __all__ = [
     "failure",
     "machine_record",
     "output_names",
+    "solve_well",
 ]
 
 
@@ -258,6 +259,22 @@ def _model(sigma_limits: tuple[float, ...], tol: float) -> ObservationModel:
     return ObservationModel.gaussian(sigma_limits, tol=tol)
 
 
+def solve_well(well: Well, setting: Setting, **options: Any) -> Result:
+    """Solve a prepared well as its preset has it; `options` go to `spotcore.solve`."""
+    return solve(
+        well.signal,
+        _model(tuple(well.sigma_limits.tolist()), setting.kernel_tol),
+        lam=well.lam,
+        method=setting.method,
+        w=well.w,
+        mask=well.mask,
+        max_iter=setting.max_iter,
+        tol=setting.tol,
+        step_scale=setting.step_scale,
+        **options,
+    )
+
+
 def _by_solver(
     well: Well,
     settings: Settings,
@@ -271,16 +288,9 @@ def _by_solver(
     if settings.tol is not None:
         setting = setting._replace(tol=settings.tol)
     with _timed(seconds, "solve"):
-        result = solve(
-            well.signal,
-            _model(tuple(well.sigma_limits.tolist()), setting.kernel_tol),
-            lam=well.lam,
-            method=setting.method,
-            w=well.w,
-            mask=well.mask,
-            max_iter=setting.max_iter,
-            tol=setting.tol,
-            step_scale=setting.step_scale,
+        result = solve_well(
+            well,
+            setting,
             threads=settings.threads,
             callback=None
             if progress is None
