@@ -53,24 +53,24 @@ bench: $(READY) ## timings of ours and of the peers, in one run, as a table
 	cmake --preset bench
 	cmake --build --preset bench
 	$(BIN)/python -m pytest bench --benchmark-only --benchmark-json=build/bench.json -q
-	$(BIN)/python bench/report.py build/bench.json
+	$(BIN)/python -m bench.common.report build/bench.json
 
 solve: $(READY) $(PEERS) ## the fast solve against FISTA, SciPy, PyTorch and SPORCO (up to an hour)
 	cmake --preset bench
 	cmake --build --preset bench
-	$(BIN)/python bench/reproduce_solve.py
+	$(BIN)/python -m bench.solve.reproduce
 
 plate: $(READY) ## 96 simulated wells: wells per minute, and where the time goes
-	$(BIN)/python bench/plate_profile.py
+	$(BIN)/python -m bench.plates.profile
 
 plate-run: $(READY) ## 96 simulated wells through the command line: seconds and memory; 384 wells in the same memory
-	$(BIN)/python bench/plate_run.py
-	$(BIN)/python bench/plate_run.py --memory
+	$(BIN)/python -m bench.plates.run
+	$(BIN)/python -m bench.plates.run --memory
 
 reproduce: $(READY) $(PEERS) ## the long figures: 10 000 iterations of FISTA, and the counts of real wells
-	$(BIN)/python bench/reproduce_wells.py
-	$(BIN)/python bench/reproduce_fista.py
-	$(BIN)/python bench/reproduce_fista.py --multiscale
+	$(BIN)/python -m bench.wells.reproduce
+	$(BIN)/python -m bench.solve.fista
+	$(BIN)/python -m bench.solve.fista --multiscale
 
 trainer: $(TRAINER) ## install PyTorch as well, so that the tests of the trainer are not skipped
 

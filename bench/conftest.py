@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from machine import limit, machine
+from bench.common.machine import limit, machine
 
 
 def pytest_benchmark_update_machine_info(config, machine_info) -> None:

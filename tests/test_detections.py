@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-import oracles
-from cases import PART2_SIGMA_LIMITS
 from spotcore.detections import (
     SECRETION_RADIUS,
     Cells,
@@ -21,9 +19,11 @@ from spotcore.detections import (
     local_maxima,
 )
 from spotcore.metrics import best_f1, f1_at, match
-from spotcore.observation import ObservationModel
-from spotcore.simulate import simulate
+from spotcore.model.observation import ObservationModel
+from spotcore.simulation.simulate import simulate
 from spotcore.solvers import solve
+from support import oracles
+from support.cases import PART2_SIGMA_LIMITS
 
 law = settings(deadline=None, max_examples=100)
 scores = hnp.arrays(

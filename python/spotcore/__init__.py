@@ -8,11 +8,11 @@ from __future__ import annotations
 from importlib.metadata import version as _version
 
 from spotcore.detections import Cells, detect, local_maxima
-from spotcore.io import ImageError, Picture, read_image
+from spotcore.images import ImageError, Picture, read_image
 from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
+from spotcore.model import ObservationModel
 from spotcore.networks import ConvNet, SpotNet
-from spotcore.observation import ObservationModel
-from spotcore.simulate import Simulation, simulate
+from spotcore.simulation import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
 from spotcore.wells import Well, find_cells, prepare_well
 

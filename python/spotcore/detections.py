@@ -13,7 +13,7 @@ from spotcore._arrays import as_image, as_number, as_vector
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from spotcore.observation import ObservationModel
+    from spotcore.model.observation import ObservationModel
 
 __all__ = ["SECRETION_RADIUS", "Cells", "default_threshold", "detect", "local_maxima"]
 

@@ -19,7 +19,7 @@ from spotcore._arrays import (
     as_vector,
 )
 from spotcore._backends import as_device
-from spotcore.observation import ObservationModel
+from spotcore.model.observation import ObservationModel
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -12,7 +12,7 @@ namespace spotcore {
 // with scale = s > 1 the kernel is  g = D^T (sum_r f_r f_r^T (*)) D,  where D filters both axes
 // with `lowpass` (odd length, symmetric) and keeps every s-th pixel, on a grid that is extended
 // beyond the image so that nothing of it is lost. D^T D's aliases are the factors' business: they
-// are fitted so that the product is g (spotcore.decimation in Python).
+// are fitted so that the product is g (spotcore.model.decimation in Python).
 struct SeparableKernel {
   std::int64_t rank = 0;
   std::int64_t length = 0;

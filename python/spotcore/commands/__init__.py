@@ -1,7 +1,33 @@
-"""The command line, a module for each group of commands."""
+"""The command line, a module for each group of commands; says what to install where it is not."""
 
 from __future__ import annotations
 
-from spotcore.commands.app import app
+import sys
+from importlib.util import find_spec
 
-__all__ = ["app"]
+#: Modules of the extra [cli], which `pip install spotcore` alone does not bring.
+REQUIRED = (
+    "typer",
+    "tqdm",
+    "tifffile",
+    "imagecodecs",
+    "PIL",
+    "jinja2",
+    "filelock",
+    "threadpoolctl",
+    "scipy",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    missing = [name for name in REQUIRED if find_spec(name) is None]
+    if missing:
+        print(
+            f"spotcore: the command line needs {', '.join(missing)}: pip install 'spotcore[cli]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(1)
+    from spotcore.commands.app import app
+
+    app()

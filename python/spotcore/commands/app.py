@@ -30,12 +30,35 @@ app = typer.Typer(
 )
 
 for _command in (
-    detect, plate, report, export, settings, simulate, score, convert, train, reproduce, demo,
-):  # fmt: skip
+    detect,
+    plate,
+    report,
+    export,
+    settings,
+    simulate,
+    score,
+    convert,
+    train,
+    reproduce,
+    demo,
+):
     app.command()(_command)
 
-_OPTIONAL = ("typer", "tqdm", "tifffile", "imagecodecs", "pillow", "jinja2", "scipy", "numba",
-             "pandas", "xlsxwriter", "pyarrow", "flowio", "napari")  # fmt: skip
+_OPTIONAL = (
+    "typer",
+    "tqdm",
+    "tifffile",
+    "imagecodecs",
+    "pillow",
+    "jinja2",
+    "scipy",
+    "numba",
+    "pandas",
+    "xlsxwriter",
+    "pyarrow",
+    "flowio",
+    "napari",
+)
 
 
 def _version(asked: bool) -> None:

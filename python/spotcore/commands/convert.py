@@ -75,13 +75,14 @@ def convert(
     origin: Annotated[str | None, typer.Option(help="Where the weights are from.")] = None,
 ) -> None:
     """Write a network of another program as parameters of spotcore."""
-    from spotcore.convert import convert as read_source
+    from spotcore._files import OutputError
     from spotcore.networks import parameters
-    from spotcore.output import OutputError
+    from spotcore.networks.convert import convert as read_source
 
     if output.suffix != ".safetensors":
-        raise typer.BadParameter(f"expected a name ending in .safetensors, got {output}",
-                                 param_hint="--output")  # fmt: skip
+        raise typer.BadParameter(
+            f"expected a name ending in .safetensors, got {output}", param_hint="--output"
+        )
     if threshold_kind is not None and threshold is None:
         raise typer.BadParameter("expected a --threshold with it", param_hint="--threshold-kind")
     try:

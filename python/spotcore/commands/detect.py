@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spotcore.analysis import detect_file, failure, output_names
 from spotcore.commands.options import (
     AsJson,
     OutputFolder,
@@ -19,8 +20,7 @@ from spotcore.commands.options import (
     positive,
     progress_bar,
 )
-from spotcore.pipeline import detect_file, failure, output_names
-from spotcore.settings_file import choose
+from spotcore.settings.file import choose
 
 __all__ = ["Method", "Polarity", "Preset", "detect"]
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from spotcore.output import OutputError, require_folder
+from spotcore._files import OutputError, require_folder
 
 __all__ = [
     "AsJson",

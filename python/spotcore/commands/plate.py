@@ -16,12 +16,12 @@ import typer
 from tqdm import tqdm
 
 from spotcore._backends import backend_info
+from spotcore._files import sole_writer
 from spotcore.commands.detect import detect
 from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder
 from spotcore.commands.settings import with_settings_of
 from spotcore.export import FORMATS, export_folder
 from spotcore.networks import load_network
-from spotcore.output import sole_writer
 from spotcore.plates.colours import write_colours
 from spotcore.plates.files import PlateImages, find_images
 from spotcore.plates.layout import Layout, read_layout
@@ -31,7 +31,7 @@ from spotcore.plates.run import Progress, run_plate
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
 from spotcore.settings import Settings
-from spotcore.settings_file import choose
+from spotcore.settings.file import choose
 
 __all__ = ["plate"]
 

@@ -12,10 +12,10 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from spotcore._files import atomic_file
 from spotcore.commands.options import AsJson, fail
-from spotcore.output import atomic_file
 from spotcore.settings import Settings
-from spotcore.settings_file import lock, read_settings, settings_hash, template
+from spotcore.settings.file import lock, read_settings, settings_hash, template
 
 __all__ = ["settings", "with_settings_of"]
 

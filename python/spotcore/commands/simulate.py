@@ -12,6 +12,8 @@ import numpy as np
 import typer
 
 import spotcore
+from spotcore._files import OutputError, read_columns, write_csv, write_png
+from spotcore.analysis import detect_file
 from spotcore.commands.options import (
     AsJson,
     OutputFolder,
@@ -21,12 +23,10 @@ from spotcore.commands.options import (
     make_folder,
     progress_bar,
 )
-from spotcore.demo import plate_like
-from spotcore.io import read_image
-from spotcore.output import OutputError, read_columns, write_csv, write_png
-from spotcore.overlay import draw_overlay
-from spotcore.pipeline import detect_file
+from spotcore.images.overlay import draw_overlay
+from spotcore.images.read import read_image
 from spotcore.settings import Settings
+from spotcore.simulation.demo import plate_like
 
 __all__ = ["SimulationPreset", "demo", "score", "simulate"]
 

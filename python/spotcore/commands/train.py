@@ -152,8 +152,16 @@ def reproduce(
         raise fail(error) from None
     for quantity in ("f1", "mse"):
         figures.boxes(rows, quantity, output / f"{quantity}.png")
-    columns = ("network", "n_cells", "images", "f1_mean", "f1_median", "f1_default_mean",
-               "mse_mean", "mse_zero_mean")  # fmt: skip
+    columns = (
+        "network",
+        "n_cells",
+        "images",
+        "f1_mean",
+        "f1_median",
+        "f1_default_mean",
+        "mse_mean",
+        "mse_zero_mean",
+    )
     typer.echo(" | ".join(columns))
     for line in sorted(summary(rows), key=lambda line: (line["network"], line["n_cells"])):
         cells = [line[name] for name in columns]

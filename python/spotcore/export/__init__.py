@@ -14,8 +14,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from spotcore._files import require_folder
 from spotcore.export.result import ResultFolder, Table, Unit, open_result
-from spotcore.output import require_folder
 
 __all__ = ["FORMATS", "ResultFolder", "Table", "Unit", "export_folder", "open_result"]
 
@@ -62,7 +62,7 @@ def export_folder(
         If the folder holds no result.
     ImportError
         If the format's library is not installed; the message says how to install it.
-    spotcore.output.OutputError
+    spotcore._files.OutputError
         If a file cannot be written.
     """
     if format not in FORMATS:

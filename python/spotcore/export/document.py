@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from spotcore._files import atomic_file
 from spotcore.export.result import ResultFolder
-from spotcore.output import atomic_file
 
 __all__ = ["SCHEMA", "write"]
 

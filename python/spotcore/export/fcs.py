@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from spotcore._files import atomic_file
 from spotcore.export.result import ResultFolder, Table, Unit
-from spotcore.output import atomic_file
 
 __all__ = ["write"]
 

@@ -6,8 +6,8 @@ import json
 from itertools import islice
 from pathlib import Path
 
+from spotcore._files import atomic_file
 from spotcore.export.result import ResultFolder
-from spotcore.output import atomic_file
 
 __all__ = ["METADATA_KEY", "write"]
 
@@ -42,8 +42,12 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     import pyarrow
     import pyarrow.parquet
 
-    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(),
-             bool: pyarrow.bool_()}  # fmt: skip
+    kinds = {
+        str: pyarrow.string(),
+        int: pyarrow.int64(),
+        float: pyarrow.float64(),
+        bool: pyarrow.bool_(),
+    }
     metadata = {METADATA_KEY: json.dumps(result.provenance, allow_nan=False).encode()}
     paths = []
     for table in (*result.tables, result.spots):

@@ -35,15 +35,44 @@ Kind = type[str] | type[int] | type[float] | type[bool]
 #: a column without any value has a type too. Positions are float: they may come to be subpixel.
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(
-        ("well", "channel", "channels", "name", "file", "status", "reason", "sample", "stimulus",
-         "replicate", "rule", "edited", "wells", "too_numerous", "left_out", "note", "source",
-         "limit"), str),
+        (
+            "well",
+            "channel",
+            "channels",
+            "name",
+            "file",
+            "status",
+            "reason",
+            "sample",
+            "stimulus",
+            "replicate",
+            "rule",
+            "edited",
+            "wells",
+            "too_numerous",
+            "left_out",
+            "note",
+            "source",
+            "limit",
+        ),
+        str,
+    ),
     **dict.fromkeys(("count", "artefacts", "n"), int),
     **dict.fromkeys(("low", "high", "secretion"), float),
     **dict.fromkeys(("lower_bound", "background", "response"), bool),
-}  # fmt: skip
-WELL_COLUMNS = ("well", "file", "status", "count", "channel", "low", "high", "secretion",
-                "artefacts", "reason")  # fmt: skip
+}
+WELL_COLUMNS = (
+    "well",
+    "file",
+    "status",
+    "count",
+    "channel",
+    "low",
+    "high",
+    "secretion",
+    "artefacts",
+    "reason",
+)
 #: Tables of a plate beside its wells and spots, where it has them.
 OTHER_TABLES = ("replicates", "responses", "colours", "registration")
 
@@ -239,8 +268,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         reader = csv.DictReader(file, restkey="", restval=None)
         for row in reader:
             if "" in row or None in row.values():
-                raise ValueError(f"{path}, line {reader.line_num}: expected as many cells as "
-                                 "the header has")  # fmt: skip
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: expected as many cells as the header has"
+                )
             yield reader.line_num, row
 
 
@@ -263,8 +293,10 @@ def read_edit(folder: Path, name: str) -> dict[str, Any]:
     """
     path = folder / f"{name}.edited.run.json"
     edit = read_record(path)
-    for key, table in (("table_sha256", f"{name}.cells.csv"),
-                       ("edited_sha256", f"{name}.edited.cells.csv")):  # fmt: skip
+    for key, table in (
+        ("table_sha256", f"{name}.cells.csv"),
+        ("edited_sha256", f"{name}.edited.cells.csv"),
+    ):
         if edit.get(key) != hashlib.sha256((folder / table).read_bytes()).hexdigest():
             raise ValueError(f"{path}: the edit is not of the {table} beside it")
     return edit
@@ -321,8 +353,14 @@ def _wells(units: list[Unit], rows: list[dict[str, str]]) -> Table:
         unit = edits.get((row["well"], row.get("channel", "")))
         if unit is not None:
             edit = read_edit(unit.folder, unit.name)
-            row.update(status=edit["status"], count=str(edit["count"]), low="", high="",
-                       secretion="", reason=f"edited by {edit['by']}")  # fmt: skip
+            row.update(
+                status=edit["status"],
+                count=str(edit["count"]),
+                low="",
+                high="",
+                secretion="",
+                reason=f"edited by {edit['by']}",
+            )
     return _table("wells", rows, WELL_COLUMNS)
 
 

@@ -8,8 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spotcore._files import atomic_file
 from spotcore.export.result import ResultFolder, Table, Value
-from spotcore.output import atomic_file
 
 __all__ = ["MAX_ROWS", "write"]
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import spotcore
+from spotcore._files import write_csv, write_json
 from spotcore.export.result import read_record
 from spotcore.napari_plugin.result import read_table
-from spotcore.output import write_csv, write_json
 
 __all__ = ["Edit", "compare", "save_edit"]
 

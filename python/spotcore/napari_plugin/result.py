@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore.export.result import read_edit, read_header, read_record, read_rows
-from spotcore.io import ImageError, Picture, read_image
+from spotcore.images.read import ImageError, Picture, read_image
 
 __all__ = ["LayerData", "Result", "Rows", "layers", "open_result", "read_table"]
 

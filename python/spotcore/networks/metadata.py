@@ -158,8 +158,10 @@ class Metadata:
             if not isinstance(text, str):
                 raise TypeError(f"{name}: expected a text, got {type(text).__name__}")
             if not text.isprintable() or len(text) > _MAX_TEXT:
-                raise ValueError(f"{name}: expected up to {_MAX_TEXT} printable characters, "
-                                 f"got {len(text)}: {text[:80]!r}")  # fmt: skip
+                raise ValueError(
+                    f"{name}: expected up to {_MAX_TEXT} printable characters, "
+                    f"got {len(text)}: {text[:80]!r}"
+                )
         if not isinstance(self.threshold, ThresholdRule):
             raise TypeError(f"threshold: expected a ThresholdRule, got {self.threshold!r}")
         scaling = as_choice(self.image_scaling, "image_scaling", IMAGE_SCALINGS)

@@ -102,8 +102,10 @@ class SpotNetParameters:
         _set(self, "analysis", as_real(self.analysis, "analysis", "[L + 1, K, S, S]", 4))
         n_maps, k, side, _ = self.analysis.shape
         if not 2 <= n_maps <= MAX_LAYERS + 1 or self.analysis.shape[2:] != (side, side):
-            raise ValueError(f"analysis: expected shape [L + 1, K, S, S] with 1 <= L <= "
-                             f"{MAX_LAYERS}, got {self.analysis.shape}")  # fmt: skip
+            raise ValueError(
+                f"analysis: expected shape [L + 1, K, S, S] with 1 <= L <= "
+                f"{MAX_LAYERS}, got {self.analysis.shape}"
+            )
         _check_sizes("analysis", k, side)
         chosen = as_choice(self.nonlinearity, "nonlinearity", NONLINEARITIES)
         object.__setattr__(self, "nonlinearity", chosen)
@@ -203,8 +205,10 @@ class ConvNetParameters:
                 raise TypeError(f"layers: expected ConvLayer, got {type(layer).__name__} at {i}")
             n_out, n_in, side, _ = layer.kernels.shape
             if side != self.kernel_size:
-                raise ValueError(f"layer {i}: expected kernels of side {self.kernel_size} as in "
-                                 f"layer 0, got {side}")  # fmt: skip
+                raise ValueError(
+                    f"layer {i}: expected kernels of side {self.kernel_size} as in "
+                    f"layer 0, got {side}"
+                )
             if n_in != channels and (n_in != 1 or n_out % channels):
                 raise ValueError(
                     f"layer {i}: expected kernels [out, {channels}, S, S], or [m {channels}, 1, "
@@ -265,8 +269,10 @@ def _check_metadata(metadata: Metadata, channels: int) -> None:
     if not isinstance(metadata, Metadata):
         raise TypeError(f"metadata: expected Metadata, got {type(metadata).__name__}")
     if len(metadata.sigma_limits) != channels + 1:
-        raise ValueError(f"sigma_limits: expected {channels + 1} limits of {channels} bins, "
-                         f"got {len(metadata.sigma_limits)}")  # fmt: skip
+        raise ValueError(
+            f"sigma_limits: expected {channels + 1} limits of {channels} bins, "
+            f"got {len(metadata.sigma_limits)}"
+        )
 
 
 def write(path: str | os.PathLike[str], parameters: SpotNetParameters | ConvNetParameters) -> None:

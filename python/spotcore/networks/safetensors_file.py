@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore.output import atomic_file
+from spotcore._files import atomic_file
 
 __all__ = ["MAX_BYTES", "MAX_HEADER_BYTES", "ParameterError", "read_tensors", "write_tensors"]
 

@@ -148,12 +148,14 @@ def coincidences(
     # Of two channels it does not matter which one is turned against the other.
     shuffled = range(len(yx)) if len(yx) > 2 else (1,)
     by_chance = {
-        c: np.array([
-            _counts(join([*yx[:c], place.shuffle(yx[c], rng), *yx[c + 1 :]], tolerance))
-            for _ in range(shuffles)
-        ])
+        c: np.array(
+            [
+                _counts(join([*yx[:c], place.shuffle(yx[c], rng), *yx[c + 1 :]], tolerance))
+                for _ in range(shuffles)
+            ]
+        )
         for c in shuffled
-    }  # fmt: skip
+    }
     combinations = tuple(
         _combination(members, channels, yx, counts, by_chance, math.pi * tolerance**2 / place.size)
         for size in range(1, len(channels) + 1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spotcore.output import read_columns, write_csv
+from spotcore._files import read_columns, write_csv
 from spotcore.plates.coincidence import MAX_CHANNELS, Coincidences, Combination, coincidences
 from spotcore.plates.registration import Registration, register
 
@@ -98,13 +98,31 @@ def write_colours(
         found = coincidences(points, area, tolerance, shuffles=shuffles, seed=seed)
         _write_cells(folder / "wells" / f"{well}.colours.csv", found, wells[well])
         rows += [
-            (well, c.name, c.count, c.expected_density, c.expected_shuffled, c.low, c.high,
-             "" if c.p is None else c.p, "")
+            (
+                well,
+                c.name,
+                c.count,
+                c.expected_density,
+                c.expected_shuffled,
+                c.low,
+                c.high,
+                "" if c.p is None else c.p,
+                "",
+            )
             for c in found.combinations
-        ]  # fmt: skip
+        ]
     _write_registration(folder / "registration.csv", shifts)
-    header = ("well", "combination", "count", "expected_density", "expected_shuffled", "low",
-              "high", "p", "note")  # fmt: skip
+    header = (
+        "well",
+        "combination",
+        "count",
+        "expected_density",
+        "expected_shuffled",
+        "low",
+        "high",
+        "p",
+        "note",
+    )
     path = folder / "colours.csv"
     write_csv(path, {name: [row[i] for row in rows] for i, name in enumerate(header)})
     return path

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import spotcore
-from spotcore.io import MAX_FILE_BYTES
-from spotcore.output import atomic_file, write_json
-from spotcore.pipeline import failure
+from spotcore._files import atomic_file, write_json
+from spotcore.analysis import failure
+from spotcore.images.read import MAX_FILE_BYTES
 from spotcore.plates.work import Job, analyse, refuse, remove_outputs
 from spotcore.settings import well_settings
-from spotcore.settings_file import named_files
+from spotcore.settings.file import named_files
 
 __all__ = ["run_dask"]
 
@@ -77,9 +77,13 @@ def run_dask(jobs: Iterable[Job], address: str) -> Generator[Job, None, None]:
                     yield job
                     continue
                 future = client.submit(
-                    _remote, job, job.path.read_bytes(), _read_named(job),
-                    key=f"spotcore-{job.name}-{uuid.uuid4().hex}", retries=2,
-                )  # fmt: skip
+                    _remote,
+                    job,
+                    job.path.read_bytes(),
+                    _read_named(job),
+                    key=f"spotcore-{job.name}-{uuid.uuid4().hex}",
+                    retries=2,
+                )
                 running[future] = job
                 ended.add(future)
             if running:

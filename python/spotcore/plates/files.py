@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spotcore.io import ImageError, count_pages
+from spotcore.images.read import ImageError, count_pages
 from spotcore.plates.patterns import NamePattern, Place, guess_pattern
 from spotcore.plates.wells import PlateFormat, Position, plate_format
 

@@ -32,7 +32,7 @@ def confluent(records: Sequence[Mapping[str, Any]]) -> list[str | None]:
     Parameters
     ----------
     records : sequence of mapping
-        Of the pictures of one channel, as `spotcore.pipeline.detect_file` returns them.
+        Of the pictures of one channel, as `spotcore.analysis.detect_file` returns them.
 
     Returns
     -------

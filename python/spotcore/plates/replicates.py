@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spotcore.output import write_csv
+from spotcore._files import write_csv
 from spotcore.plates.layout import LayoutRow
 
 __all__ = [

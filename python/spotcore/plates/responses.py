@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spotcore.output import write_csv
+from spotcore._files import write_csv
 from spotcore.plates.dfr import MIN_REPLICATES, dfr_2x, dfr_eq
 from spotcore.plates.layout import LayoutRow
 from spotcore.plates.replicates import Replicates, read_counts, summarise

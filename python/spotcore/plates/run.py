@@ -10,25 +10,44 @@ from pathlib import Path
 from typing import Any
 
 import spotcore
-from spotcore.output import OutputError, require_folder, write_csv, write_json
-from spotcore.pipeline import machine_record
+from spotcore._files import OutputError, require_folder, write_csv, write_json
+from spotcore.analysis import machine_record
 from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
 from spotcore.plates.membrane import confluent
 from spotcore.plates.work import Job, finished, read_record
 from spotcore.settings import Settings
-from spotcore.settings_file import settings_hash, well_settings_hash
+from spotcore.settings.file import settings_hash, well_settings_hash
 
 __all__ = ["PLATE_FILES", "Progress", "run_plate"]
 
 #: Files of a plate that are made of all its wells: none outlives the start of another run.
-PLATE_FILES = ("plate.json", "wells.csv", "replicates.csv", "responses.csv", "colours.csv",
-               "registration.csv", "report.html", "mosaic.png", "heatmap.png")  # fmt: skip
+PLATE_FILES = (
+    "plate.json",
+    "wells.csv",
+    "replicates.csv",
+    "responses.csv",
+    "colours.csv",
+    "registration.csv",
+    "report.html",
+    "mosaic.png",
+    "heatmap.png",
+)
 
 #: Columns of wells.csv.
-WELL_COLUMNS = ("well", "file", "status", "count", "channel", "low", "high", "secretion",
-                "artefacts", "reason")  # fmt: skip
+WELL_COLUMNS = (
+    "well",
+    "file",
+    "status",
+    "count",
+    "channel",
+    "low",
+    "high",
+    "secretion",
+    "artefacts",
+    "reason",
+)
 
 #: Called with the pictures that are done, their number in all, and the record of the last one.
 Progress = Callable[[int, int, "dict[str, Any] | None"], None]

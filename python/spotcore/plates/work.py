@@ -1,6 +1,6 @@
 """The unit of work of a plate: one picture, analysed or refused, and how one tells that it is done.
 
-Where NAME.run.json is, all files of NAME are whole (`spotcore.pipeline.detect_file` writes it
+Where NAME.run.json is, all files of NAME are whole (`spotcore.analysis.detect_file` writes it
 last). So a run that was killed anywhere goes on by looking at what is there.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import spotcore
-from spotcore.output import OutputError, write_json
-from spotcore.pipeline import detect_file, failure, machine_record
+from spotcore._files import OutputError, write_json
+from spotcore.analysis import detect_file, failure, machine_record
 from spotcore.settings import Settings, well_settings
 
 __all__ = ["Job", "analyse", "finished", "read_record", "refuse", "remove_outputs"]
@@ -42,7 +42,7 @@ class Job:
     settings : Settings
         Choices of the user.
     settings_hash : str
-        As `spotcore.settings_file.well_settings_hash` has it.
+        As `spotcore.settings.file.well_settings_hash` has it.
     """
 
     path: Path

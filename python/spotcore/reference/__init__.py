@@ -13,15 +13,21 @@ dependency of `spotcore` itself), and the first call of each function compiles i
 
 from __future__ import annotations
 
-from .correlate1d import correlate1d
-from .fista import History, fista, momentum_sequence
-from .fista_step import fista_step
-from .group_shrink import group_shrink
-from .landscape import climb, watershed
-from .local_maxima import local_maxima
-from .observation import adjoint, forward, norm_squared
-from .separable_conv import separable_conv
-from .spotnet_layer import convnet, convnet_layer, correlate, spotnet, spotnet_layer
+from spotcore.reference.correlate1d import correlate1d
+from spotcore.reference.fista import History, fista, momentum_sequence
+from spotcore.reference.fista_step import fista_step
+from spotcore.reference.group_shrink import group_shrink
+from spotcore.reference.landscape import climb, watershed
+from spotcore.reference.local_maxima import local_maxima
+from spotcore.reference.observation import adjoint, forward, norm_squared
+from spotcore.reference.separable_conv import separable_conv
+from spotcore.reference.spotnet_layer import (
+    convnet,
+    convnet_layer,
+    correlate,
+    spotnet,
+    spotnet_layer,
+)
 
 __all__ = [
     "History",

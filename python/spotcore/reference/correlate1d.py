@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import Array
+from spotcore.reference._jit import Array
 
 
 # out_p = Σ_t taps_t image_{p + t − r},   r = ⌊L / 2⌋, indices held within the image

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import Array
-from .fista_step import fista_step
-from .observation import adjoint, forward, norm_squared
+from spotcore.reference._jit import Array
+from spotcore.reference.fista_step import fista_step
+from spotcore.reference.observation import adjoint, forward, norm_squared
 
 
 class History(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import Array
-from .group_shrink import group_shrink
+from spotcore.reference._jit import Array
+from spotcore.reference.group_shrink import group_shrink
 
 
 # b  = a + α (a − a⁻)                                  (Part II, Algorithm 3, step 12)

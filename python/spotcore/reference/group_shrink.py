@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ._jit import Array, jit
+from spotcore.reference._jit import Array, jit
 
 _NEWTON_STEPS = 100  # a safeguard: five to ten are the rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import Array, jit
+from spotcore.reference._jit import Array, jit
 
 
 # Each pixel points to the highest of its 3 x 3 neighbourhood, itself before the others and these in

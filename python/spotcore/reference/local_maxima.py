@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import Array, jit
+from spotcore.reference._jit import Array, jit
 
 
 # A plateau is an 8-connected set of pixels of one value that no neighbour of the same value can

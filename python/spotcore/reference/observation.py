@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._jit import Array
-from .separable_conv import separable_conv
+from spotcore.reference._jit import Array
+from spotcore.reference.separable_conv import separable_conv
 
 
 # A a = Σ_k g_k ⊛ a_k                                        (Part II, Algorithm 3, step 4)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._jit import Array, jit
+from spotcore.reference._jit import Array, jit
 
 
 # y_k = g_k ⊛ x_k,   g_k[m, n] = Σ_r f_kr(m) f_kr(n),   m, n = -h_k .. h_k

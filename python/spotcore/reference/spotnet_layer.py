@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._jit import Array, jit
+from spotcore.reference._jit import Array, jit
 
 
 # u   = Σ_k h_k * z_k − s

@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
     from spotcore.report.looks import Rgb
 
-__all__ = ["INK", "LINE", "MUTED", "canvas", "draw_legend", "draw_shape", "draw_text", "fit_text",
-           "text_width"]  # fmt: skip
+__all__ = [
+    "INK",
+    "LINE",
+    "MUTED",
+    "canvas",
+    "draw_legend",
+    "draw_shape",
+    "draw_text",
+    "fit_text",
+    "text_width",
+]
 
 INK: Rgb = (29, 39, 51)
 MUTED: Rgb = (92, 103, 115)
@@ -60,15 +69,25 @@ def draw_text(
     bold: bool = False,
 ) -> float:
     """Write a text and return its width in pixels; `anchor` is Pillow's."""
-    draw.text(at, text, font=_font(size), fill=fill, anchor=anchor,
-              stroke_width=size / 40 if bold else 0, stroke_fill=fill)  # fmt: skip
+    draw.text(
+        at,
+        text,
+        font=_font(size),
+        fill=fill,
+        anchor=anchor,
+        stroke_width=size / 40 if bold else 0,
+        stroke_fill=fill,
+    )
     return text_width(draw, text, size)
 
 
 def draw_shape(draw: ImageDraw, status: str, centre: tuple[float, float], size: int) -> None:
     """Draw a status's shape in its colour, `size` pixels large."""
-    draw.bitmap((round(centre[0] - size / 2), round(centre[1] - size / 2)),
-                _shape(status, size), fill=look(status).colour)  # fmt: skip
+    draw.bitmap(
+        (round(centre[0] - size / 2), round(centre[1] - size / 2)),
+        _shape(status, size),
+        fill=look(status).colour,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -277,11 +277,18 @@ def _read_plate(folder: Path) -> Result:
             position = PlateFormat(*shape).parse(well)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-        units.append(_unit(index, known, folder / "wells", name, well, channel, position,
-                           samples.get(well, {})))  # fmt: skip
+        units.append(
+            _unit(
+                index, known, folder / "wells", name, well, channel, position, samples.get(well, {})
+            )
+        )
     named = [str(channel) for channel in plate.get("channels") or ()]
-    channels = list(dict.fromkeys([c for c in named if any(u.channel == c for u in units)]
-                                  + [unit.channel for unit in units]))  # fmt: skip
+    channels = list(
+        dict.fromkeys(
+            [c for c in named if any(u.channel == c for u in units)]
+            + [unit.channel for unit in units]
+        )
+    )
     tables = {
         name: _without_empty(*read_rows(folder / f"{name}.csv"))
         for name in ("replicates", "responses", "colours")
@@ -355,8 +362,10 @@ def _title(folder: Path) -> str:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sort key by which well_2 comes before well_10."""
-    return [(int(part), "") if part.isdigit() else (-1, part.casefold())
-            for part in re.split(r"([0-9]+)", name)]  # fmt: skip
+    return [
+        (int(part), "") if part.isdigit() else (-1, part.casefold())
+        for part in re.split(r"([0-9]+)", name)
+    ]
 
 
 def _number(value: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotcore.output import atomic_file
+from spotcore._files import atomic_file
 from spotcore.report.drawing import (
     INK,
     LINE,
@@ -47,8 +47,13 @@ def draw_heatmap(result: Result, path: Path) -> None:
     heights = [above + len(grid) * tall + _FONT for grid in grids]
     width = max(_LEFT + across * cell + _RIGHT, 720)
     picture, draw = canvas(width, 2.6 * _TITLE + sum(heights) + 5 * _FONT)
-    draw_text(draw, (_LEFT, 1.6 * _TITLE), fit_text(draw, result.title, _TITLE, width - 80), _TITLE,
-              bold=True)  # fmt: skip
+    draw_text(
+        draw,
+        (_LEFT, 1.6 * _TITLE),
+        fit_text(draw, result.title, _TITLE, width - 80),
+        _TITLE,
+        bold=True,
+    )
     top = 2.6 * _TITLE
     for channel, grid, height in zip(result.channels, grids, heights, strict=True):
         largest = result.largest(channel)
@@ -57,18 +62,35 @@ def draw_heatmap(result: Result, path: Path) -> None:
         for row, line in enumerate(grid):
             y = top + above + row * tall
             if plate:
-                draw_text(draw, (_LEFT - 12, y + tall / 2), result.row_names()[row], _FONT,
-                          anchor="rm", fill=MUTED)  # fmt: skip
+                draw_text(
+                    draw,
+                    (_LEFT - 12, y + tall / 2),
+                    result.row_names()[row],
+                    _FONT,
+                    anchor="rm",
+                    fill=MUTED,
+                )
             for column, unit in enumerate(line):
                 x = _LEFT + column * cell
                 if plate and row == 0:
-                    draw_text(draw, (x + cell / 2, y - _FONT), str(column + 1), _FONT, anchor="mm",
-                              fill=MUTED)  # fmt: skip
+                    draw_text(
+                        draw,
+                        (x + cell / 2, y - _FONT),
+                        str(column + 1),
+                        _FONT,
+                        anchor="mm",
+                        fill=MUTED,
+                    )
                 _cell(draw, unit, (x, y, x + cell - 3, y + tall - 3), largest, plate)
         _scale(draw, (_LEFT + across * cell + 24, top + above), min(len(grid) * tall, 260), largest)
         top += height
-    draw_legend(draw, (_LEFT, top + 1.6 * _FONT), _FONT, (unit.status for unit in result.units),
-                width - _LEFT - _FONT)  # fmt: skip
+    draw_legend(
+        draw,
+        (_LEFT, top + 1.6 * _FONT),
+        _FONT,
+        (unit.status for unit in result.units),
+        width - _LEFT - _FONT,
+    )
     with atomic_file(path) as file:
         picture.save(file, format="PNG")
 
@@ -92,8 +114,9 @@ def _cell(
         ground = heat(unit.count / largest if largest else 0.0)
         draw.rectangle(box, fill=ground, outline=LINE if unit.count * 8 <= largest else None)
         size = _FONT if unit.count < 10000 else _FONT - 3
-        draw_text(draw, (x, y if plate else y - 8), str(unit.count), size, anchor="mm",
-                  fill=ink(ground))  # fmt: skip
+        draw_text(
+            draw, (x, y if plate else y - 8), str(unit.count), size, anchor="mm", fill=ink(ground)
+        )
     if not plate:
         ground = (244, 245, 246) if unit.count is None else heat(unit.count / max(largest, 1))
         name = fit_text(draw, unit.name, _FONT - 3, box[2] - box[0] - 10)

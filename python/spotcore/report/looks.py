@@ -61,7 +61,9 @@ STATUSES = {
     "counted": Look("counted", (0, 143, 104), (_round(0.36),), filled=True),
     "empty": Look("empty", (45, 138, 196), (_round(0.34),)),
     "too_numerous": Look(
-        "too numerous", (213, 94, 0), (((0.5, 0.1), (0.92, 0.86), (0.08, 0.86), (0.5, 0.1)),),
+        "too numerous",
+        (213, 94, 0),
+        (((0.5, 0.1), (0.92, 0.86), (0.08, 0.86), (0.5, 0.1)),),
         filled=True,
     ),
     "out_of_focus": Look("out of focus", (176, 122, 0), (_wave(0.34), _wave(0.66))),
@@ -69,7 +71,7 @@ STATUSES = {
     "rejected": Look(
         "rejected", (190, 92, 148), (((0.18, 0.18), (0.82, 0.82)), ((0.82, 0.18), (0.18, 0.82)))
     ),
-}  # fmt: skip
+}
 
 
 def look(status: str) -> Look:
@@ -101,16 +103,20 @@ def heat(share: float) -> Rgb:
     """
     t = min(max(share, 0.0), 1.0)
     lightness, a, b = (p + t * (d - p) for p, d in zip(_PALE, _DEEP, strict=True))
-    cones = np.array([
-        lightness + 0.3963377774 * a + 0.2158037573 * b,
-        lightness - 0.1055613458 * a - 0.0638541728 * b,
-        lightness - 0.0894841775 * a - 1.2914855480 * b,
-    ])  # fmt: skip
-    to_linear = np.array([
-        [4.0767416621, -3.3077115913, 0.2309699292],
-        [-1.2684380046, 2.6097574011, -0.3413193965],
-        [-0.0041960863, -0.7034186147, 1.7076147010],
-    ])  # fmt: skip
+    cones = np.array(
+        [
+            lightness + 0.3963377774 * a + 0.2158037573 * b,
+            lightness - 0.1055613458 * a - 0.0638541728 * b,
+            lightness - 0.0894841775 * a - 1.2914855480 * b,
+        ]
+    )
+    to_linear = np.array(
+        [
+            [4.0767416621, -3.3077115913, 0.2309699292],
+            [-1.2684380046, 2.6097574011, -0.3413193965],
+            [-0.0041960863, -0.7034186147, 1.7076147010],
+        ]
+    )
     linear: NDArray[np.float64] = np.clip(to_linear @ cones**3, 0.0, 1.0)
     coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     red, green, blue = (round(255 * float(c)) for c in coded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotcore.output import atomic_file
+from spotcore._files import atomic_file
 from spotcore.report.drawing import (
     INK,
     LINE,
@@ -58,9 +58,13 @@ class Mosaic:
         for grid in grids:
             height += (2.0 * self._big if len(grids) > 1 else 0) + len(grid) * self._step[1]
         self._picture, self._draw = canvas(max(width, 640), height + 3.5 * self._big)
-        draw_text(self._draw, (self._margin, 1.6 * self._big),
-                  fit_text(self._draw, result.title, self._big, max(width, 640) - 40), self._big,
-                  bold=True)  # fmt: skip
+        draw_text(
+            self._draw,
+            (self._margin, 1.6 * self._big),
+            fit_text(self._draw, result.title, self._big, max(width, 640) - 40),
+            self._big,
+            bold=True,
+        )
         for channel, grid in zip(result.channels, grids, strict=True):
             if len(grids) > 1:
                 draw_text(self._draw, (self._margin, top + 0.8 * self._big), channel, self._big)
@@ -91,12 +95,20 @@ class Mosaic:
                 (max(1, round(scale * image.width)), max(1, round(scale * image.height))),
                 Images.Resampling.LANCZOS,
             )
-            corner = (round(x + line + (inner - small.width) / 2),
-                      round(y + line + (inner - small.height) / 2))  # fmt: skip
+            corner = (
+                round(x + line + (inner - small.width) / 2),
+                round(y + line + (inner - small.height) / 2),
+            )
             self._picture.paste(small, corner)
         else:
-            draw_text(self._draw, (x + self._tile / 2, y + self._tile / 2), "no picture", size,
-                      anchor="mm", fill=MUTED)  # fmt: skip
+            draw_text(
+                self._draw,
+                (x + self._tile / 2, y + self._tile / 2),
+                "no picture",
+                size,
+                anchor="mm",
+                fill=MUTED,
+            )
         self._frame((x, y), shown.colour, line)
 
         middle = y + self._tile + 0.55 * self._strip
@@ -108,8 +120,7 @@ class Mosaic:
             text = shown.label
             if text_width(self._draw, text, size) > 0.6 * self._tile:
                 text = ""
-            used = draw_text(self._draw, (right, middle), text, size, anchor="rm",
-                             fill=MUTED)  # fmt: skip
+            used = draw_text(self._draw, (right, middle), text, size, anchor="rm", fill=MUTED)
         if unit.status != "counted":
             draw_shape(self._draw, unit.status, (right - used - 0.8 * size, middle), size)
             used += 1.4 * size
@@ -123,5 +134,6 @@ class Mosaic:
 
     def _frame(self, at: tuple[float, float], colour: tuple[int, int, int], line: int) -> None:
         x, y = at
-        self._draw.rectangle((x, y, x + self._tile - 1, y + self._tile - 1), outline=colour,
-                             width=line)  # fmt: skip
+        self._draw.rectangle(
+            (x, y, x + self._tile - 1, y + self._tile - 1), outline=colour, width=line
+        )

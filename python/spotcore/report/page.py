@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spotcore.output import atomic_file
-from spotcore.overlay import MARK_ON_BRIGHT, MARK_ON_DARK
+from spotcore._files import atomic_file
+from spotcore.images.overlay import MARK_ON_BRIGHT, MARK_ON_DARK
 from spotcore.report.folder import Result, Unit, read_result
 from spotcore.report.heatmap import draw_heatmap
 from spotcore.report.histograms import HEIGHT, WIDTH, Histogram, histogram, measures_of
@@ -43,16 +43,29 @@ _PICTURES, _PICTURE = 12_000_000, 90_000
 _ABOUT = ("spotcore", "started", "settings_hash", "settings", "machine", "layout")
 #: Columns of the table of wells that are left out where no well has a value.
 _OPTIONAL = ("low", "secretion", "artefacts", "reason")
-_FILES = {".cells.csv": "spots", ".artefacts.csv": "artefacts", ".overlay.png": "overlay",
-          ".run.json": "record"}  # fmt: skip
+_FILES = {
+    ".cells.csv": "spots",
+    ".artefacts.csv": "artefacts",
+    ".overlay.png": "overlay",
+    ".run.json": "record",
+}
 #: Columns of the table of spots that the page knows: label, unit.
 _COLUMNS = {
-    "y": ("y", "px"), "x": ("x", "px"), "diameter": ("diameter", "px"),
-    "diameter_um": ("diameter", "µm"), "area": ("area", "px"), "area_mm2": ("area", "mm²"),
-    "peak": ("peak", ""), "density": ("density", ""), "secretion": ("secretion", ""),
-    "score": ("score", ""), "sharpness": ("sharpness", ""), "confidence": ("confidence", ""),
-    "nearest": ("nearest", "px"), "nearest_um": ("nearest", "µm"),
-}  # fmt: skip
+    "y": ("y", "px"),
+    "x": ("x", "px"),
+    "diameter": ("diameter", "px"),
+    "diameter_um": ("diameter", "µm"),
+    "area": ("area", "px"),
+    "area_mm2": ("area", "mm²"),
+    "peak": ("peak", ""),
+    "density": ("density", ""),
+    "secretion": ("secretion", ""),
+    "score": ("score", ""),
+    "sharpness": ("sharpness", ""),
+    "confidence": ("confidence", ""),
+    "nearest": ("nearest", "px"),
+    "nearest_um": ("nearest", "µm"),
+}
 
 
 def write_report(folder: str | Path) -> Path:
@@ -110,25 +123,39 @@ class _Page:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
         environment = Environment(
-            loader=PackageLoader("spotcore.report", ""), autoescape=True, undefined=StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
+            loader=PackageLoader("spotcore.report", ""),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         environment.filters |= {"short": _short, "look": look, "quote": urllib.parse.quote}
         result = self._result
         style, script = _style(), _asset("page.js")
         context = {
-            "result": result, "about": dict.fromkeys(_ABOUT) | result.provenance, "page": self,
-            "style": style, "script": script,
-            "style_hash": _policy_hash(style), "script_hash": _policy_hash(script),
-            "statuses": self._statuses(), "level": self._level,
+            "result": result,
+            "about": dict.fromkeys(_ABOUT) | result.provenance,
+            "page": self,
+            "style": style,
+            "script": script,
+            "style_hash": _policy_hash(style),
+            "script_hash": _policy_hash(script),
+            "statuses": self._statuses(),
+            "level": self._level,
             "spots": sum(unit.count or 0 for unit in result.units),
             "samples": list(dict.fromkeys(k for unit in result.units for k in unit.layout)),
             "histograms": {c: [h.context() for h in hs] for c, hs in self._histograms.items()},
-            "box": (WIDTH, HEIGHT), "kinds": _FILES, "heat": _css(heat(0.0)),
-            "has": {key for unit in result.units for key in _OPTIONAL if getattr(unit, key)
-                    not in (None, "")},
+            "box": (WIDTH, HEIGHT),
+            "kinds": _FILES,
+            "heat": _css(heat(0.0)),
+            "has": {
+                key
+                for unit in result.units
+                for key in _OPTIONAL
+                if getattr(unit, key) not in (None, "")
+            },
             "scale": [_css(heat(k / 16)) for k in range(17)],
-        }  # fmt: skip
+        }
         # Plain text: what Jinja2 has marked as safe would escape a text that it is added to.
         return map(str, environment.get_template("page.html").generate(context))
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spotcore.io import read_image
-from spotcore.overlay import stretched
+from spotcore.images.overlay import stretched
+from spotcore.images.read import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

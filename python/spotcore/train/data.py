@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spotcore.simulate import Simulation, simulate
+from spotcore.simulation.simulate import Simulation, simulate
 from spotcore.train.recipes import FIRST_TRAINING_SEED, Recipe
 
 if TYPE_CHECKING:

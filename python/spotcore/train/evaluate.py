@@ -19,7 +19,7 @@ import numpy as np
 from spotcore.detections import local_maxima
 from spotcore.metrics import best_f1, f1_at
 from spotcore.networks.metadata import ThresholdRule
-from spotcore.simulate import simulate
+from spotcore.simulation.simulate import simulate
 from spotcore.train.truth import Truth, squared_error
 
 if TYPE_CHECKING:
@@ -34,9 +34,22 @@ Maps = Callable[["NDArray[np.float32]"], tuple["NDArray[np.float32]", "NDArray[n
 """From an image [H, W] in [0, 255] to maps [K, H, W] and score map [H, W]."""
 
 _COLUMNS = (
-    "network", "preset", "bits", "n_cells", "size", "seed", "radius", "mse", "f1", "threshold",
-    "precision", "recall", "f1_default", "threshold_default", "mse_zero",
-)  # fmt: skip
+    "network",
+    "preset",
+    "bits",
+    "n_cells",
+    "size",
+    "seed",
+    "radius",
+    "mse",
+    "f1",
+    "threshold",
+    "precision",
+    "recall",
+    "f1_default",
+    "threshold_default",
+    "mse_zero",
+)
 _KEY = ("network", "preset", "bits", "n_cells", "size", "seed", "radius")
 
 
@@ -130,10 +143,14 @@ def evaluate(
         truth: Truth | None = None
         for network in networks:
             row: dict[str, Any] = {
-                "network": network.label, "preset": case.preset, "bits": case.bits,
-                "n_cells": case.n_cells, "size": case.size, "seed": case.seed,
+                "network": network.label,
+                "preset": case.preset,
+                "bits": case.bits,
+                "n_cells": case.n_cells,
+                "size": case.size,
+                "seed": case.seed,
                 "radius": float(radius),
-            }  # fmt: skip
+            }
             if _key(row) not in known:
                 truth = load_truth(case, images) if truth is None else truth
                 row |= _figures(network, truth, radius)

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from spotcore.diffusion import sigma_grid
-from spotcore.simulate import ISBI2019
+from spotcore.simulation.diffusion import sigma_grid
+from spotcore.simulation.simulate import ISBI2019
 from spotcore.train.calibrate import Calibration, Peaks, calibrate, labelled_peaks, reliability
 from spotcore.train.evaluate import Case, load_truth
 from spotcore.train.files import save

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from spotcore.output import atomic_file
+from spotcore._files import atomic_file
 
 __all__ = ["save"]
 

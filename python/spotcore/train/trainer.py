@@ -32,7 +32,7 @@ from spotcore.train.saved import read_start
 from spotcore.train.truth import Truth, squared_error
 
 if TYPE_CHECKING:
-    from spotcore.simulate import Simulation
+    from spotcore.simulation.simulate import Simulation
 
 __all__ = ["CheckpointError", "Trainer", "keep_freed_memory"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spotcore.io import Picture, read_image
+from spotcore.images.read import Picture, read_image
 from spotcore.settings import Settings
 from spotcore.wells.dye import Colour, flattened, in_colour, linear, saturated
 from spotcore.wells.gaussian import gradient_magnitude

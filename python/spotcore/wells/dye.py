@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore.io import Picture, luminance
+from spotcore.images.read import Picture, luminance
 from spotcore.wells.circle import find_well
 from spotcore.wells.membrane import background, find_polarity
 

@@ -35,7 +35,7 @@ __all__ = [
     "within",
 ]
 
-#: ``P(spot) = c / (1 + exp(-(a + b ln snr)))``: a, b, c, fitted by `bench/calibrate_confidence.py`.
+#: ``P(spot) = c / (1 + exp(-(a + b ln snr)))``: a, b, c, fitted by `bench/calibrate/confidence.py`.
 CONFIDENCE = (-9.56, 5.77, 0.959)
 #: Signal is smoothed by this share of the scale of its peaks before it is measured.
 _SMOOTHING = 0.6

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
-from spotcore.kernels import gaussian_kernels
+from spotcore.model.kernels import gaussian_kernels
 from spotcore.wells.circle import Circle, find_well, well_depth
 from spotcore.wells.membrane import (
     Polarity,

@@ -1,0 +1,7 @@
+"""What a picture is: read from a file, turned into light, drawn with its marks."""
+
+from __future__ import annotations
+
+from spotcore.images.read import ImageError, Picture, count_pages, read_image
+
+__all__ = ["ImageError", "Picture", "count_pages", "read_image"]

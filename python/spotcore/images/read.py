@@ -1,0 +1,339 @@
+"""Image files in, read with suspicion (`spotcore._files` writes the results).
+
+This needs tifffile, imagecodecs and Pillow (``pip install spotcore[cli]``), imported where they
+are used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import stat
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MAX_PIXELS", "ImageError", "Picture", "count_pages", "luminance", "read_image"]
+
+#: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
+MAX_PIXELS = 100_000_000
+#: Largest file that is read: MAX_PIXELS of 16-bit RGBA, uncompressed.
+MAX_FILE_BYTES = 8 * MAX_PIXELS
+#: Pixel sides outside these limits [µm] are printing resolutions, not a microscope's or a reader's.
+PIXEL_SIZE_LIMITS = (0.05, 100.0)
+
+_EXPECTED = "an 8- or 16-bit grey or RGB(A) TIFF, PNG or JPEG image"
+_CHANNELS = {"red": 0, "green": 1, "blue": 2}
+_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+_MICROMETRES = {
+    "nm": 1e-3,
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "mm": 1e3,
+    "cm": 1e4,
+}
+
+
+class ImageError(ValueError):
+    """An image file that cannot be used; the message names it, what was expected and what it is."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One grey image as it came from a file.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray
+        float32 ``[H, W]``, intensities as stored.
+    full_scale : int
+        The largest value that the file's bit depth can hold (255, 4095, 65535...).
+    pixel_size : float or None
+        Pixel side [µm], where the file gives a calibration that can be trusted.
+    channel : str
+        How the grey image was made: ``"grey"``, ``"luminance"`` or the channel taken.
+    sha256 : str
+        Digest of the file's bytes, the same bytes that were decoded.
+    colours : numpy.ndarray or None
+        float32 ``[H, W, 3]``, red, green and blue as stored, where `pixels` is the luminance of a
+        picture whose colours differ.
+    """
+
+    pixels: NDArray[np.float32]
+    full_scale: int
+    pixel_size: float | None
+    channel: str
+    sha256: str
+    colours: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """Samples [H, W, S] with the number of colours among them, before a grey image is chosen."""
+
+    samples: NDArray[Any]
+    colours: int
+    full_scale: int
+    pixel_size: float | None = None
+
+
+def read_image(
+    path: str | os.PathLike[str],
+    channel: str | int | None = None,
+    page: int | None = None,
+) -> Picture:
+    """Read an 8- or 16-bit TIFF, PNG or JPEG as one grey image.
+
+    The format is told from the file's first bytes, not from its name. Sizes are checked before
+    anything is decoded. Float images, stacks, CMYK and palettes (other than ImageJ's lookup
+    tables, whose indices are the intensities) are refused: their intensities have no one meaning.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    channel : str or int, optional
+        ``"red"``, ``"green"``, ``"blue"`` or a channel number from 0. By default a colour image
+        becomes its luminance (ITU-R BT.601); alpha is ignored.
+    page : int, optional
+        Page of a TIFF, from 0. By default the file has to have one page only.
+
+    Returns
+    -------
+    Picture
+        The image ``[H, W]`` with its full scale, its pixel size if known, and its digest.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, truncated, hostile or of another kind; the message names it.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    decode = _decoder(path, data)
+    with _damage_named(path):
+        decoded: _Decoded = decode(path, data, page)
+    pixels, name = _grey(path, decoded, channel)
+    colours = decoded.samples[:, :, :3] if name == "luminance" else None
+    return Picture(
+        pixels=np.ascontiguousarray(pixels, dtype=np.float32),
+        full_scale=decoded.full_scale,
+        pixel_size=decoded.pixel_size,
+        channel=name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        colours=None if colours is None else np.ascontiguousarray(colours, dtype=np.float32),
+    )
+
+
+def count_pages(path: str | os.PathLike[str]) -> int:
+    """Return how many images a file holds that `read_image` can read one by one.
+
+    Parameters
+    ----------
+    path : path-like
+        A TIFF, PNG or JPEG file.
+
+    Returns
+    -------
+    int
+        Pages of a TIFF; 1 for PNG and JPEG.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, damaged or of another kind; the message names it.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    if _decoder(path, data) is not _decode_tiff:
+        return 1
+    import tifffile
+
+    with _damage_named(path), tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        return len(tiff.pages)
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises on broken input into an `ImageError`."""
+    try:
+        yield
+    except (ImageError, ImportError):
+        raise
+    except Exception as error:
+        raise _refused(path, f"a damaged or truncated file ({error})") from error
+
+
+def _refused(path: Path, got: str, expected: str = _EXPECTED) -> ImageError:
+    """Word every refusal alike: the file, what was expected, what it is."""
+    return ImageError(f"{path}: expected {expected}, got {got}")
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Return the whole file; refuse what is not regular (a pipe would block) or too large."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _refused(path, "no regular file")
+        if not 0 < status.st_size <= MAX_FILE_BYTES:
+            raise _refused(path, f"a file of {status.st_size} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise _refused(path, f"an unreadable file ({error.strerror})") from error
+
+
+def _decoder(path: Path, data: bytes) -> Any:
+    """Choose by the magic number: names lie."""
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _decode_tiff
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return _decode_png
+    if data[:3] == b"\xff\xd8\xff":
+        return _decode_jpeg
+    raise _refused(path, f"a file that begins with {data[:8]!r}")
+
+
+def _check_size(path: Path, height: int, width: int) -> None:
+    """Refuse empty images and decompression bombs before a byte is decoded."""
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise _refused(path, f"{height} x {width} pixels", f"1 to {MAX_PIXELS} pixels")
+
+
+def _check_page(path: Path, page: int | None, count: int) -> None:
+    """Refuse a page that is not there, and to guess one of several."""
+    if page is None and count > 1:
+        raise _refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
+    if page is not None and not 0 <= page < count:
+        raise _refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
+
+
+def _decode_tiff(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+    """Decode one page of a TIFF."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        imagej = tiff.imagej_metadata or {}
+        images = int(imagej.get("images", 1))
+        # ImageJ writes large stacks behind a single page; those have no pages to be chosen.
+        _check_page(path, number, max(len(tiff.pages), images if number is None else 1))
+        page: Any = tiff.pages[number or 0]
+        _check_size(path, page.imagelength, page.imagewidth)
+        kind = page.photometric.name if page.photometric is not None else "none"
+        grey = kind in ("MINISBLACK", "MINISWHITE") or (kind == "PALETTE" and tiff.is_imagej)
+        colour = kind in ("RGB", "YCBCR")
+        if not (grey or colour) or str(page.dtype) not in ("uint8", "uint16"):
+            raise _refused(path, f"a TIFF of kind {kind} and type {page.dtype}")
+        if page.imagedepth != 1 or not (3 if colour else 1) <= page.samplesperpixel <= 16:
+            raise _refused(path, f"a TIFF of {page.samplesperpixel} samples a pixel")
+        strips = zip(page.dataoffsets, page.databytecounts, strict=True)
+        if any(offset + count > len(data) for offset, count in strips):
+            raise _refused(path, "a truncated file")  # some decoders fill up in silence
+        samples = page.asarray()
+        if page.axes[0] == "S":
+            samples = np.moveaxis(samples, 0, -1)
+        full_scale = 2 ** int(page.bitspersample) - 1
+        if kind == "MINISWHITE":
+            samples = full_scale - samples
+        samples = samples.reshape(page.imagelength, page.imagewidth, -1)
+        return _Decoded(samples, 3 if colour else 1, full_scale, _tiff_pixel_size(tiff, page))
+
+
+def _tiff_pixel_size(tiff: Any, page: Any) -> float | None:
+    """Return the pixel side [µm] from OME, ImageJ or the resolution in cm, else None.
+
+    Resolutions in dots per inch (also ImageJ's unit "inch") are what scanners and converters
+    write for printing: they say nothing about the object.
+    """
+    sides: tuple[float, float] | None = None
+    if tiff.is_ome:
+        sides = _ome_sides(tiff.ome_metadata or "")
+    else:
+        unit = str((tiff.imagej_metadata or {}).get("unit", ""))
+        unit = unit.replace("\\u00B5", "µ") or {3: "cm"}.get(int(page.resolutionunit), "")
+        per_unit = page.resolution
+        if unit in _MICROMETRES and min(per_unit) > 0:
+            sides = (_MICROMETRES[unit] / per_unit[0], _MICROMETRES[unit] / per_unit[1])
+    low, high = PIXEL_SIZE_LIMITS
+    if sides is None or abs(sides[0] - sides[1]) > 0.01 * sides[0] or not low <= sides[0] <= high:
+        return None
+    return float(sides[0])
+
+
+def _ome_sides(xml: str) -> tuple[float, float] | None:
+    """Return PhysicalSizeX and PhysicalSizeY [µm] of OME metadata (whose default unit is µm)."""
+    for element in ElementTree.fromstring(xml).iter():
+        if element.tag.endswith("}Pixels") and "PhysicalSizeX" in element.attrib:
+            x, y = (
+                float(element.get(f"PhysicalSize{axis}", "0"))
+                * _MICROMETRES.get(element.get(f"PhysicalSize{axis}Unit", "µm"), 0.0)
+                for axis in "XY"
+            )
+            return x, y
+    return None
+
+
+def _decode_png(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+    """Decode a PNG through imagecodecs (Pillow would cut 16-bit colour down to 8)."""
+    import imagecodecs
+
+    _check_page(path, number, 1)
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    _check_size(path, height, width)
+    samples = imagecodecs.png_decode(data).reshape(height, width, -1)
+    return _Decoded(
+        samples, 3 if samples.shape[2] >= 3 else 1, 255 if samples.dtype == np.uint8 else 65535
+    )
+
+
+def _decode_jpeg(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+    """Decode a JPEG through Pillow."""
+    from PIL import Image
+
+    _check_page(path, number, 1)
+    with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as image:
+        _check_size(path, image.height, image.width)
+        if image.mode not in ("L", "RGB"):
+            raise _refused(path, f"a JPEG of mode {image.mode}")
+        samples = np.asarray(image).reshape(image.height, image.width, -1)
+    return _Decoded(samples, samples.shape[2], 255)
+
+
+def _grey(
+    path: Path, decoded: _Decoded, channel: str | int | None
+) -> tuple[NDArray[np.float32], str]:
+    """Take the channel that was asked for, or make a grey image of all colours."""
+    samples = decoded.samples
+    count = samples.shape[2]
+    if channel is not None:
+        number = _CHANNELS.get(str(channel).lower(), channel)
+        try:
+            index = int(number)
+        except ValueError:
+            index = -1
+        if not 0 <= index < count:
+            raise _refused(path, f"channel {channel!r} of a file of {count}", "one of its channels")
+        return samples[:, :, index].astype(np.float32), f"channel {channel}"
+    if decoded.colours == 1:
+        return samples[:, :, 0].astype(np.float32), "grey"
+    colours = samples[:, :, :3]
+    if np.array_equal(colours[:, :, 0], colours[:, :, 1]) and np.array_equal(
+        colours[:, :, 1], colours[:, :, 2]
+    ):
+        return colours[:, :, 0].astype(np.float32), "grey"
+    return luminance(colours.astype(np.float32)), "luminance"
+
+
+def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the luminance [H, W] of red, green and blue [H, W, 3] by ITU-R BT.601."""
+    grey: NDArray[np.float32] = colours @ _LUMINANCE
+    return grey

@@ -1,0 +1,133 @@
+"""What the command line says of a well: gates, maps, status, colours and corrections."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tifffile import imwrite
+from typer.testing import CliRunner
+
+import spotcore as sc
+from spotcore._files import read_columns, write_png
+from spotcore.commands.app import app
+from spotcore.simulation.demo import plate_like
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def well(tmp_path):
+    image, _ = plate_like(20, 128, seed=1)
+    write_png(tmp_path / "well.png", image)
+    return tmp_path / "well.png"
+
+
+def test_gates_move_spots_to_the_artefacts(tmp_path, well):
+    (free,) = lines(run("detect", well, "-o", tmp_path / "free", "--json"))
+    table = read_columns(tmp_path / "free" / "well.cells.csv", ["y", "x", "diameter"])
+    limit = float(np.median(table["diameter"])) + 1e-3
+    (gated,) = lines(
+        run("detect", well, "-o", tmp_path / "gated", "--json", "--max-diameter", str(limit))
+    )
+    small = table["diameter"] <= limit
+    kept = read_columns(tmp_path / "gated" / "well.cells.csv", ["y", "x"])
+    np.testing.assert_array_equal(kept["y"], table["y"][small])
+    rows = (tmp_path / "gated" / "well.artefacts.csv").read_text().splitlines()[1:]
+    assert sum(row.split(",")[2] == "gate" for row in rows) == (~small).sum() > 0
+    assert gated["count"] == small.sum()
+    assert gated["artefacts"] == free["artefacts"] + (~small).sum()
+    assert gated["settings"]["max_diameter"] == limit
+
+
+def test_maps_are_saved_where_they_are_asked_for(tmp_path, well):
+    result = run("detect", well, "-o", tmp_path / "out", "--save-maps", "--quiet")
+    assert result.exit_code == 0, result.output
+    with np.load(tmp_path / "out" / "well.maps.npz") as maps:
+        assert set(maps) == {"signal", "score", "fit"}
+        assert all(maps[name].shape == (128, 128) for name in maps)
+        assert all(maps[name].dtype == np.float32 for name in maps)
+        middle = np.s_[40:88, 40:88]
+        # What the solver explains of the signal is most of it.
+        left = maps["signal"][middle] - maps["fit"][middle]
+        assert left.std() < 0.5 * maps["signal"][middle].std()
+
+
+def test_a_well_without_a_count_says_why(tmp_path):
+    image, _ = plate_like(1500, 256, seed=1)
+    write_png(tmp_path / "full.png", image)
+    out = tmp_path / "out"
+    result = run("detect", tmp_path / "full.png", "-o", out, "--membrane", "215")
+    assert result.exit_code == 0 and "too_numerous: confluent" in result.stdout
+    record = json.loads((out / "full.run.json").read_text())
+    assert record["status"] == "too_numerous" and "confluent" in record["reason"]
+    assert record["count"] is record["interval"] is record["secretion"] is None
+    assert record["well"]["confluence"] > 20
+
+
+def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
+    image, cells = plate_like(20, 160, seed=5)
+    white = image / 255.0
+    # A dye that takes blue: its density is the picture's, in the blue channel twice as strong.
+    stained = np.stack([white**0.1, white**0.9, white**2.0], axis=2)
+    y, x = np.ogrid[:160, :160]
+    lamp = 1 - 0.3 * (np.hypot(y - 20, x - 150) / 200)
+    imwrite(
+        tmp_path / "a.tif",
+        np.rint(65535 * stained * lamp[..., None]).astype(np.uint16),
+        photometric="rgb",
+    )
+    write_png(tmp_path / "flat.png", np.rint(60000 * lamp).astype(np.uint16))
+    result = run(
+        "detect",
+        tmp_path / "a.tif",
+        "-o",
+        tmp_path,
+        "--json",
+        "--flat-field",
+        tmp_path / "flat.png",
+        "--stain",
+        "0.1,0.9,2",
+        "--gamma",
+        "1",
+        "--pixel-size",
+        "20",
+    )
+    assert result.exit_code == 0, result.output
+    (record,) = lines(result)
+    colour = record["image"]["colour"]
+    assert colour["source"] == "given" and colour["vector"] == pytest.approx([0.1, 0.9, 2.0])
+    assert record["settings"]["stain"] == [0.1, 0.9, 2.0] and record["settings"]["gamma"] == 1.0
+    # The bins are the same in micrometres on every picture.
+    assert record["well"]["sigma_limits"][0] == pytest.approx(1.2 * 12.8 / 20)
+    found = read_columns(tmp_path / "a.cells.csv", ("y", "x"))
+    assert sc.match(np.stack([found["y"], found["x"]], 1), cells).precision > 0.8
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--dark-frame", "a.png"], "dark_frame: expected a flat_field"),
+        (["--flat-field", "missing.png"], "missing.png"),
+        (["--flat-field", "small.png"], "flat_field: expected 128 x 128 pixels"),
+        (["--stain", "indigo"], "stain: expected auto, luminance, aec"),
+    ],
+)
+def test_corrections_that_do_not_fit(tmp_path, well, options, words):
+    write_png(tmp_path / "small.png", np.full((8, 8), 100, np.uint8))
+    options = [str(tmp_path / o) if o.endswith(".png") else o for o in options]
+    result = run("detect", well, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 1 and words in result.stderr
+
+
+def test_a_tone_curve_that_is_none_is_refused_before_the_work(tmp_path, well):
+    result = run("detect", well, "-o", tmp_path / "out", "--gamma", "-2")
+    assert result.exit_code == 2
+    assert "--gamma: expected a number above 0, got -2" in result.stderr

@@ -1,0 +1,241 @@
+"""Which picture is which well: patterns, guesses, pages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotcore._files import write_png
+from spotcore.plates.files import find_images
+from spotcore.plates.patterns import NamePattern, guess_pattern
+from spotcore.plates.wells import FORMATS, plate_format, well_name
+
+PLATE = plate_format(96)
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def found(images):
+    return {image.name: image.path.name for image in images.wells}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "well", "channel"),
+    [
+        ("{well}.png", "H12.png", "H12", ""),
+        ("{well}.png", "a01.png", "A1", ""),
+        ("image1_Well_{index}.png", "image1_Well_1.png", "A1", ""),
+        ("image1_Well_{index}.png", "image1_Well_0013.png", "B1", ""),
+        ("image1_Well_{index}.png", "image1_Well_96.png", "H12", ""),
+        ("{channel}-{well}.tif", "Cy5-B2.tif", "B2", "Cy5"),
+        ("{well}_{channel}.tif", "B2_IFN_g.tif", "B2", "IFN_g"),
+        ("*_{well}.tif", "scan_10-30_c7.tif", "C7", ""),
+        ("a+b (1)/{well}.png", "a+b (1)/A1.png", "A1", ""),  # nothing else has a meaning
+    ],
+)
+def test_patterns(pattern, name, well, channel):
+    position, got = NamePattern(pattern).place(name, PLATE)
+    assert (position.name, got) == (well, channel)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("{row}.png", "unknown field {row}"),
+        ("{well}{well}.png", "{well} is there twice"),
+        ("{well}_{index}.png", "expected one of {well} and {index}"),
+        ("{channel}.png", "expected one of {well} and {index}"),
+        ("*.png", "expected one of {well} and {index}"),
+    ],
+)
+def test_patterns_that_are_refused(pattern, says):
+    with pytest.raises(ValueError) as caught:
+        NamePattern(pattern)
+    assert says in str(caught.value) and repr(pattern) in str(caught.value)
+
+
+@given(st.sampled_from(sorted(FORMATS)), st.data())
+def test_a_well_and_its_number_are_one(wells, data):
+    plate = plate_format(wells)
+    index = data.draw(st.integers(1, wells))
+    zeros = "0" * data.draw(st.integers(0, 3))
+    by_index, _ = NamePattern("w{index}.png").place(f"w{zeros}{index}.png", plate)
+    # Counted off well by well, row after row
+    names = [well_name(r, c) for r in range(plate.rows) for c in range(plate.columns)]
+    by_name, _ = NamePattern("{well}.png").place(f"{names[index - 1]}.png", plate)
+    assert by_index == by_name
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["A1.png", "A01.png"], ["A01.png", "A1.png", "both well A1"]),
+        (["A1.png", "I1.png"], ["I1.png", "from A1 to H12"]),
+        (["A1.png", "H13.png"], ["H13.png", "from A1 to H12"]),
+        (["A1.png", "AB.png", "overview.png"], ["AB.png", "overview.png", "cannot be read"]),
+        (["A0.png"], ["A0.png"]),
+        (["1.jpg"], ["fits the pattern", "1.jpg"]),
+        ([], ["fits the pattern"]),
+    ],
+)
+def test_names_that_are_refused(tmp_path, names, says):
+    with pytest.raises(ValueError) as caught:
+        find_images(touch(tmp_path, *names), "{well}.png")
+    for text in (str(tmp_path), *says):
+        assert text in str(caught.value)
+
+
+def test_numbers_beyond_the_plate(tmp_path):
+    touch(tmp_path, "w96.png", "w97.png", "w0.png")
+    with pytest.raises(ValueError, match=r"w0\.png: .*from 1 to 96, got 0; w97\.png: .* got 97"):
+        find_images(tmp_path, "w{index}.png")
+    (tmp_path / "w0.png").unlink()
+    images = find_images(tmp_path, "w{index}.png", plate_format(384))
+    assert found(images) == {"D24": "w96.png", "E1": "w97.png"}
+    assert len(images.missing) == 382 and images.missing[0] == "A1"
+
+
+def test_channels(tmp_path):
+    touch(tmp_path, "B1_red.png", "A2_red.png", "A2_green.png", "notes.txt", ".A3_red.png")
+    images = find_images(tmp_path, "{well}_{channel}.png", plate_format(6))
+    assert list(found(images)) == ["A2.green", "A2.red", "B1.red"]
+    assert images.channels == ["green", "red"] and images.ignored == ()
+    assert images.missing[:3] == ["A1.green", "A1.red", "A3.green"] and "B1.green" in images.missing
+    touch(tmp_path, "A1_Red.png")
+    with pytest.raises(ValueError, match="differ in capitals only"):
+        find_images(tmp_path, "{well}_{channel}.png")
+
+
+def test_folders_in_a_pattern(tmp_path):
+    touch(tmp_path, "A1/red.png", "B2/red.png", "B2/green.png", "A1/old/red.png", "C3.png")
+    images = find_images(tmp_path, "{well}/{channel}.png")
+    assert list(found(images)) == ["A1.red", "B2.green", "B2.red"]
+
+
+def every_well(form):
+    return [
+        form.format(well=well_name(r, c), padded=f"{chr(65 + r)}{c + 1:02d}", n=12 * r + c + 1)
+        for r in range(8)
+        for c in range(12)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        ("{well}.png", "{well}.png"),
+        ("{padded}.TIF", "{well}.TIF"),
+        ("image1_Well_{n}.png", "image1_Well_{index}.png"),
+        ("2024-01-31 plate2 well{padded} 10x.jpg", "2024-01-31 plate2 well{well} 10x.jpg"),
+        ("exp12_{n:03d}.tiff", "exp12_{index}.tiff"),
+        ("{padded}_{n:03d}.png", "{well}_{n}.png"),
+    ],
+)
+def test_guesses(form, pattern):
+    names = every_well(form)
+    if "{n}" in pattern:  # both the well and a running number: no pattern without *
+        with pytest.raises(ValueError, match=r"no naming fits all 96"):
+            guess_pattern(names, PLATE)
+        return
+    assert guess_pattern(names, PLATE).text == pattern
+    assert guess_pattern(names[30:40], PLATE).text == pattern
+
+
+@pytest.mark.parametrize(
+    ("forms", "pattern"),
+    [
+        (["{padded}_c1.tif", "{padded}_c2.tif"], "{well}_{channel}.tif"),
+        (["FITC_{well}.tif", "Cy3_{well}.tif", "Cy5_{well}.tif"], "{channel}_{well}.tif"),
+        (["img_{n:03d}_ch1.tif", "img_{n:03d}_ch2.tif"], "img_{index}_{channel}.tif"),
+    ],
+)
+def test_guesses_with_channels(forms, pattern):
+    names = sorted(name for form in forms for name in every_well(form))
+    assert guess_pattern(names, PLATE).text == pattern
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["image1_Well_7.png"],  # 1 or 7?
+        ["1_2.png", "2_1.png"],
+        ["A1_B1.png", "B1_A1.png"],
+        ["A1_c1.png", "A1_c2.png", "A2_c1.png", "A2_c2.png"],
+    ],
+)
+def test_guesses_that_could_be_two(names):
+    with pytest.raises(ValueError, match=r"can be read as .* and as"):
+        guess_pattern(names, PLATE)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["A1.png", "overview.png"],
+        ["A1.png", "B1.jpg"],
+        ["red.png"],
+        ["1.png", "97.png"],
+    ],
+)
+def test_guesses_that_fail(tmp_path, names):
+    with pytest.raises(ValueError, match="no naming fits all") as caught:
+        find_images(touch(tmp_path, *names))
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_folder_without_images(tmp_path):
+    with pytest.raises(ValueError, match="expected PNG, TIFF or JPEG files, got none"):
+        find_images(touch(tmp_path, "counts.csv"))
+    with pytest.raises(ValueError, match="expected a folder"):
+        find_images(tmp_path / "none")
+
+
+def write_tiff(path, pages):
+    tifffile.imwrite(path, np.zeros((pages, 8, 9), np.uint8), photometric="minisblack")
+
+
+def test_pages_as_wells(tmp_path):
+    path = tmp_path / "plate.tif"
+    write_tiff(path, 5)
+    images = find_images(path, plate=plate_format(12))
+    assert [(image.name, image.page) for image in images.wells] == [
+        ("A1", 0),
+        ("A2", 1),
+        ("A3", 2),
+        ("A4", 3),
+        ("B1", 4),
+    ]
+    assert images.pattern is None and images.missing[0] == "B2"
+    with pytest.raises(ValueError, match="no pattern"):
+        find_images(path, "{well}.tif")
+    write_tiff(path, 13)
+    with pytest.raises(ValueError, match="2 to 12 pages, got 13"):
+        find_images(path, plate=plate_format(12))
+    write_png(tmp_path / "one.png", np.zeros((8, 9), np.uint8))
+    with pytest.raises(ValueError, match="got 1"):
+        find_images(tmp_path / "one.png")
+
+
+def test_pages_as_channels(tmp_path):
+    write_tiff(tmp_path / "A1.tif", 2)
+    write_tiff(tmp_path / "B1.tif", 2)
+    touch(tmp_path, "C1.tif")  # damaged: for the run to refuse
+    images = find_images(tmp_path)
+    assert [(image.name, image.page) for image in images.wells] == [
+        ("A1.page1", 0),
+        ("A1.page2", 1),
+        ("B1.page1", 0),
+        ("B1.page2", 1),
+        ("C1.page1", 0),
+    ]
+    write_tiff(tmp_path / "A1_red.tif", 2)
+    with pytest.raises(ValueError, match=r"A1_red\.tif has 2 pages"):
+        find_images(tmp_path, "{well}_{channel}.tif")

@@ -1,0 +1,139 @@
+"""Wells' names and positions, and the layout files that speak of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spotcore.plates.layout import LayoutRow, read_layout
+from spotcore.plates.wells import FORMATS, Position, parse_well, plate_format, well_name
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        ("A1", (0, 0)),
+        ("a1", (0, 0)),
+        ("A01", (0, 0)),
+        ("a001", (0, 0)),
+        ("B12", (1, 11)),
+        ("H12", (7, 11)),
+        ("P24", (15, 23)),
+    ],
+)
+def test_names(name, position):
+    assert parse_well(name) == position
+
+
+@pytest.mark.parametrize(
+    "name", ["", "A", "1", "A0", "AA1", "1A", "A1 ", "A-1", "A1.5", "Ä1", "A١"]
+)
+def test_names_that_are_none(name):
+    with pytest.raises(ValueError, match=r"expected a well's name"):
+        parse_well(name)
+
+
+@pytest.mark.parametrize(
+    ("wells", "last"),
+    [
+        (6, "B3"),
+        (12, "C4"),
+        (24, "D6"),
+        (48, "F8"),
+        (96, "H12"),
+        (384, "P24"),
+    ],
+)
+def test_formats(wells, last):
+    plate = plate_format(wells)
+    assert plate.wells == wells
+    assert plate.position(1).name == "A1" and plate.position(wells).name == last
+    assert plate.position(plate.columns + 1).name == "B1"  # row by row
+    # Every index once, and every name leads back to where it came from
+    positions = [plate.position(index) for index in range(1, wells + 1)]
+    assert positions == sorted(set(positions))
+    assert [plate.parse(p.name) for p in positions] == positions
+    for index in (0, wells + 1):
+        with pytest.raises(ValueError, match=f"from 1 to {wells}"):
+            plate.position(index)
+    row, column = parse_well(last)
+    for outside in (well_name(row + 1, 0), well_name(0, column + 1)):
+        with pytest.raises(ValueError, match=f"from A1 to {last}"):
+            plate.parse(outside)
+
+
+def test_no_such_format():
+    with pytest.raises(ValueError, match="got 97"):
+        plate_format(97)
+    assert FORMATS[6].holds(Position(1, 2)) and not FORMATS[6].holds(Position(-1, 0))
+
+
+@given(st.integers(0, 25), st.integers(0, 998))
+def test_a_name_leads_back(row, column):
+    assert parse_well(well_name(row, column)) == (row, column)
+
+
+def test_layout(tmp_path):
+    path = tmp_path / "layout.csv"
+    path.write_bytes(
+        b"\xef\xbb\xbfstimulus,well,cells_per_well,sample\r\n"
+        b"CEF,b2,2e5,donor 1\r\n"
+        b",,,\r\n"
+        b'medium,A01,, "donor 2" \r\n'
+    )
+    assert read_layout(path).rows() == [
+        LayoutRow("A1", sample='"donor 2"', stimulus="medium", cells_per_well=None),
+        LayoutRow("B2", sample="donor 1", stimulus="CEF", cells_per_well=2e5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "line 1: expected a column 'well'"),
+        ("well,dose\nA1,2\n", "line 1: unknown column 'dose'"),
+        ("Well\nA1\n", "line 1: unknown column 'Well'"),
+        ("well;sample\nA1;2\n", "line 1: unknown column 'well;sample'"),
+        ("well,sample,sample\nA1,2,3\n", "line 1: column 'sample' is there twice"),
+        ("sample\ndonor\n", "line 1: expected a column 'well'"),
+        ("well\n", "expected a line for each well"),
+        ("well\nA1\nI1\n", "line 3, well: expected a well from A1 to H12, got 'I1'"),
+        ("well\nA13\n", "line 2, well: expected a well from A1 to H12, got 'A13'"),
+        ("well,sample\n,x\n", "line 2, well: expected a well's name"),
+        ("well\nA1\nB1\na01\n", "line 4, well: 'a01' is in line 2 already"),
+        (
+            "well,cells_per_well\nA1,-5\n",
+            "line 2, cells_per_well: expected a finite number above 0",
+        ),
+        ("well,cells_per_well\nA1,0\n", "line 2, cells_per_well: expected a finite number above 0"),
+        (
+            "well,cells_per_well\nA1,nan\n",
+            "line 2, cells_per_well: expected a finite number above 0",
+        ),
+        (
+            "well,cells_per_well\nA1,many\n",
+            "line 2, cells_per_well: expected a finite number above 0",
+        ),
+        ("well,sample\nA1\n", "line 2: expected 2 fields"),
+        ("well,sample\nA1,x,y\n", "line 2: expected 2 fields"),
+        ('well,sample\nA1,"x\n', "line 2: expected CSV"),
+    ],
+)
+def test_layouts_that_are_refused(tmp_path, text, says):
+    path = tmp_path / "layout.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError) as caught:
+        read_layout(path)
+    assert str(path) in str(caught.value) and says in str(caught.value)
+
+
+def test_layout_of_another_format(tmp_path):
+    path = tmp_path / "layout.csv"
+    path.write_text("well\nP24\n")
+    assert read_layout(path, plate_format(384)).rows() == [LayoutRow("P24")]
+    path.write_bytes(b"well,sample\nA1,\xff\n")
+    with pytest.raises(ValueError, match="UTF-8"):
+        read_layout(path)
+    with pytest.raises(OSError):
+        read_layout(tmp_path / "none.csv")

@@ -1,0 +1,454 @@
+"""A plate as its users meet it: bad files, kills, resumed runs, locked settings."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+import psutil
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+import spotcore as sc
+from spotcore._files import OutputError, atomic_file, write_png
+from spotcore.commands.app import app
+from spotcore.plates import work
+from spotcore.plates.work import Job, analyse, finished
+from spotcore.settings import COMPARISON, Settings
+from spotcore.settings.file import lock, settings_hash, well_settings_hash
+from spotcore.simulation.demo import plate_like
+from support.plate_folder import contents, done, start, table, times, until, write_plate
+
+FAST = ("--format", "6", "--max-iter", "5", "--no-report")
+SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
+HEADER = [
+    "well",
+    "file",
+    "status",
+    "count",
+    "channel",
+    "low",
+    "high",
+    "secretion",
+    "artefacts",
+    "reason",
+]
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory):
+    """Six wells and what an undisturbed run makes of them; not to be changed."""
+    folder = write_plate(tmp_path_factory.mktemp("plate") / "images")
+    out = folder.parent / "out"
+    result = run("plate", folder, "-o", out, *SLOW)
+    assert result.exit_code == 0, result.output
+    return folder, out, result
+
+
+def test_what_a_plate_leaves(plate):
+    folder, out, result = plate
+    rows = table(out / "wells.csv")
+    assert list(rows[0]) == HEADER
+    assert [row["well"] for row in rows] == ["A1", "A2", "A3", "B1", "B2", "B3"]
+    record = json.loads((out / "plate.json").read_text())
+    assert record["settings_hash"] == settings_hash(Settings(max_iter=60, tol=0.0))
+    assert (record["rows"], record["columns"], record["channels"]) == (2, 3, [])
+    assert record["pattern"] == "{well}.png" and record["spotcore"] == sc.__version__
+    for row, kept in zip(rows, record["wells"], strict=True):
+        well = row["well"]
+        one = json.loads((out / "wells" / f"{well}.run.json").read_text())
+        image = folder / f"{well}.png"
+        assert row["file"] == one["file"] == kept["file"] == str(image)
+        assert one["sha256"] == kept["sha256"] == hashlib.sha256(image.read_bytes()).hexdigest()
+        assert one["settings_hash"] == record["well_settings_hash"]
+        assert record["settings"].items() - one["settings"].items() == {
+            (name, getattr(Settings, name)) for name in COMPARISON
+        }
+        assert row["status"] == one["status"] == kept["status"] == "counted"
+        assert int(row["count"]) == one["count"] == kept["count"] > 0
+        # As many as the table of cells has
+        assert len(table(out / "wells" / f"{well}.cells.csv")) == one["count"]
+    assert "names read as '{well}.png'" in result.stdout and "6 counted" in result.stdout
+
+
+def test_a_run_like_detect(plate, tmp_path):
+    """The same as one well alone, through the other command."""
+    folder, out, _ = plate
+    alone = run("detect", folder / "B2.png", "-o", tmp_path, *SLOW[2:-1], "--threads", 1)
+    assert alone.exit_code == 0
+    for end in ("cells.csv", "overlay.png"):
+        one = (tmp_path / f"B2.{end}").read_bytes()
+        assert one == (out / "wells" / f"B2.{end}").read_bytes()
+
+
+def test_nothing_is_done_twice_but_what_has_changed(tmp_path):
+    folder, out = write_plate(tmp_path / "images", 3), tmp_path / "out"
+    command = ["plate", folder, "-o", out, *FAST]
+    assert run(*command).exit_code == 0
+    before, first = times(out), contents(out)
+
+    (out / "wells.csv").write_text("old")
+    (out / "report.html").write_text("old")
+    assert run(*command, "--threads", 2, "--workers", 1, "--json").exit_code == 0
+    assert times(out) == before
+    assert contents(out)["wells.csv"] == first["wells.csv"] and not (out / "report.html").exists()
+
+    def redone(*options):
+        assert run(*command, *options).exit_code == 0
+        now = times(out)
+        changed = {name.split(".")[0] for name in now if now[name] != before[name]}
+        before.update(now)
+        return changed
+
+    write_png(folder / "A2.png", plate_like(9, 72, seed=50)[0])  # another picture
+    assert redone() == {"A2"}
+    record = json.loads((out / "wells" / "A3.run.json").read_text())
+    for text in (json.dumps(record | {"spotcore": "0.0.1"}), "{", "[]", "{}"):
+        (out / "wells" / "A3.run.json").write_text(text)
+        assert redone() == {"A3"}
+    assert redone("--lam", 0.7) == {"A1", "A2", "A3"}
+    assert redone("--lam", 0.7) == set()
+
+    moved = folder.rename(tmp_path / "moved")
+    assert run("plate", moved, "-o", out, *FAST, "--lam", 0.7).exit_code == 0
+    assert {row["file"] for row in table(out / "wells.csv")} == {
+        str(moved / f"{well}.png") for well in ("A1", "A2", "A3")
+    }
+    assert json.loads((out / "wells/A1.run.json").read_text())["file"] == str(moved / "A1.png")
+
+
+def test_bad_files_never_stop_a_plate(tmp_path):
+    folder, out = write_plate(tmp_path / "images", 5), tmp_path / "out"
+    (folder / "A1.png").write_bytes(b"")
+    (folder / "A2.png").write_bytes(b"no image at all")
+    (folder / "B1.png").write_bytes((folder / "B1.png").read_bytes()[:-200])
+    result = run("plate", folder, "-o", out, *FAST, "--pattern", "{well}.png", "--json")
+    assert result.exit_code == 0, result.output
+    printed = {row["well"]: row for row in map(json.loads, result.stdout.splitlines())}
+    rows = {row["well"]: row for row in table(out / "wells.csv")}
+    assert list(rows) == list(printed) == ["A1", "A2", "A3", "B1", "B2"]
+    for well in ("A1", "A2", "B1"):
+        assert rows[well]["status"] == printed[well]["status"] == "rejected"
+        assert rows[well]["count"] == "" and printed[well]["count"] is None
+        assert rows[well]["reason"].startswith("expected an 8- or 16-bit grey")
+        assert f"{folder / well}.png: {rows[well]['reason']}" in result.stderr
+        assert sorted(p.name for p in (out / "wells").glob(f"{well}.*")) == [f"{well}.run.json"]
+    for well in ("A3", "B2"):
+        assert rows[well]["status"] == "counted"
+
+
+def test_all_bad(tmp_path):
+    (tmp_path / "A1.png").write_bytes(b"no image")
+    result = run("plate", tmp_path, "-o", tmp_path / "out", *FAST)
+    assert result.exit_code == 1 and "no image could be analysed" in result.stderr
+    assert table(tmp_path / "out" / "wells.csv")[0]["status"] == "rejected"
+
+
+@pytest.fixture
+def job(tmp_path):
+    image, out = tmp_path / "A1.png", tmp_path / "out"
+    write_png(image, plate_like(8, 72)[0])
+    out.mkdir()
+    settings = Settings(max_iter=2, threads=1)
+    return Job(image, None, out, "A1", settings, well_settings_hash(settings))
+
+
+def test_a_failed_second_run_leaves_nothing_of_the_first(job):
+    analyse(job)
+    assert finished(job)["status"] == "counted"
+    job.path.write_bytes(b"damaged")
+    assert finished(job) is None
+    analyse(job)
+    assert [path.name for path in job.folder.iterdir()] == ["A1.run.json"]
+    assert finished(job)["status"] == "rejected"
+
+
+@pytest.mark.parametrize("files", range(4))
+def test_killed_between_any_two_files(job, monkeypatch, files):
+    """What is left does not count as done, and nothing of it is left by the next run."""
+    analyse(job)
+    expected = contents(job.folder)
+    job.record.unlink()  # so that it is to do again
+
+    class Killed(BaseException):
+        """Unlike an exception, nothing handles it."""
+
+    ends = ("cells.csv", "artefacts.csv", "overlay.png")
+
+    def dies(*_, **__):
+        for end in ends[:files]:
+            with atomic_file(job.folder / f"A1.{end}") as file:
+                file.write(b"of the run that was killed")
+        (job.folder / f".A1.{(*ends, 'run.json')[files]}.0123456789ab.part").write_bytes(b"half")
+        raise Killed
+
+    monkeypatch.setattr(work, "detect_file", dies)
+    with pytest.raises(Killed):
+        analyse(job)
+    assert finished(job) is None
+    monkeypatch.undo()
+    (job.folder / ".A12.cells.csv.0123456789ab.part").write_bytes(b"of another well")
+    analyse(job)
+    assert contents(job.folder).keys() - expected.keys() == {".A12.cells.csv.0123456789ab.part"}
+    assert finished(job) is not None
+    assert contents(job.folder)["A1.cells.csv"] == expected["A1.cells.csv"]
+
+
+def test_what_may_pass_is_tried_again(job, monkeypatch):
+    def short_of_memory(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(work, "detect_file", short_of_memory)
+    analyse(job)
+    assert work.read_record(job)["reason"].startswith("MemoryError")
+    assert finished(job) is None
+
+    def full(*_, **__):
+        raise OutputError("A1.cells.csv: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(work, "detect_file", full)
+    with pytest.raises(OutputError):  # the next well would meet the same
+        analyse(job)
+
+
+def test_an_output_that_cannot_be_replaced_ends_the_run(tmp_path):
+    folder, out = write_plate(tmp_path / "images", 2), tmp_path / "out"
+    (out / "wells" / "A1.run.json").mkdir(parents=True)
+    result = run("plate", folder, "-o", out, *FAST)
+    assert result.exit_code == 1 and "A1.run.json: cannot be removed" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+def test_ended_in_the_middle_and_resumed(plate, tmp_path, how):
+    folder, whole, _ = plate
+    out = tmp_path / "out"
+    command = ["plate", folder, "-o", out, *SLOW, "--workers", 2]
+    process = start(*command)
+    until(lambda: len(done(out)) >= 1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    if how == "kill":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    until(lambda: not any(child.is_running() for child in children), 30)  # none stays behind
+    left = times(out)
+    assert 1 <= len(left) < 6, "it was over before it was ended"
+    assert not (out / "wells.csv").exists() and not (out / "plate.json").exists()
+    if how == "interrupt":
+        assert process.returncode == 130
+        assert "interrupted" in error and "Traceback" not in error
+    for name in left:  # where a record is, all is there
+        well = name.split(".")[0]
+        assert {f"{well}.{end}" for end in ("cells.csv", "overlay.png")} <= set(
+            os.listdir(out / "wells")
+        )
+
+    resumed = run(*command)
+    assert resumed.exit_code == 0, resumed.output
+    assert {name: time for name, time in times(out).items() if name in left} == left
+    assert contents(out) == contents(whole)  # nothing half-written is left either
+
+
+def test_a_second_run_into_the_same_folder_is_refused(plate, tmp_path):
+    folder, _, _ = plate
+    out = tmp_path / "out"
+    process = start("plate", folder, "-o", out, *SLOW, "--workers", 1)
+    until(lambda: len(done(out)) >= 1)
+    second = run("plate", folder, "-o", out, *FAST)
+    assert second.exit_code == 1
+    assert f"{out}: another run is writing to it" in second.stderr
+    assert run("plate", folder, "-o", tmp_path / "other", *FAST).exit_code == 0
+    process.kill()
+    process.communicate()
+    until(lambda: run("plate", folder, "-o", out, *FAST).exit_code == 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_picture_that_kills_its_process_is_refused(tmp_path):
+    folder, out = write_plate(tmp_path / "images"), tmp_path / "out"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from spotcore.plates import work\n"
+        "detect_file = work.detect_file\n"
+        "def deadly(path, folder, name, *args, **kwargs):\n"
+        "    if name in ('A2', 'B1'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return detect_file(path, folder, name, *args, **kwargs)\n"
+        "work.detect_file = deadly\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = start(
+        "plate", folder, "-o", out, *FAST, "--workers", 2, env=os.environ | {"PYTHONPATH": path}
+    )
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    rows = {row["well"]: row["status"] for row in table(out / "wells.csv")}
+    assert [well for well, status in rows.items() if status == "rejected"] == ["A2", "B1"]
+    assert [well for well, status in rows.items() if status == "counted"] == [
+        "A1",
+        "A3",
+        "B2",
+        "B3",
+    ]
+    assert error.count("the process that analysed it died") == 2
+    before = times(out)
+    assert run("plate", folder, "-o", out, *FAST).exit_code == 0  # where nothing kills
+    after = times(out)
+    assert {name for name in after if after[name] != before[name]} == {"A2.run.json", "B1.run.json"}
+    assert {row["status"] for row in table(out / "wells.csv")} == {"counted"}
+
+
+def test_a_locked_study(tmp_path):
+    folder, out = write_plate(tmp_path / "images", 2), tmp_path / "out"
+    study = tmp_path / "study.toml"
+    study.write_text("max_iter = 5\nlam = 0.4\n")
+    digest = lock(study)
+    command = ["plate", folder, "-o", out, "--format", "6", "--settings", study, "--no-report"]
+    refused = run(*command, "--lam", "0.5")
+    assert refused.exit_code == 2 and not out.exists()
+    assert str(study) in refused.stderr and "--lam 0.5 would change it" in refused.stderr
+    assert run(*command, "--lam", "0.4", "--threads", "1", "--quiet").stdout == ""
+    record, well = (
+        json.loads((out / name).read_text()) for name in ("plate.json", "wells/A1.run.json")
+    )
+    assert record["settings_hash"] == digest
+    assert record["well_settings_hash"] == well["settings_hash"]
+    assert record["settings"]["lam"] == well["settings"]["lam"] == 0.4
+    refused = run(*command, "--response-alpha", "0.01")
+    assert refused.exit_code == 2 and "--response-alpha 0.01 would change it" in refused.stderr
+    study.write_text(study.read_text().replace("0.4", "0.5"))
+    refused = run(*command)
+    assert refused.exit_code == 2 and "not those it was locked with" in refused.stderr
+
+
+def test_wells_are_compared_anew_without_being_analysed_again(tmp_path):
+    folder, out, study = tmp_path / "images", tmp_path / "out", tmp_path / "study.toml"
+    write_plate(folder)
+    layout = tmp_path / "layout.csv"
+    layout.write_text("well,stimulus\nA1,medium\nA2,medium\nA3,medium\nB1,CEF\nB2,CEF\nB3,CEF\n")
+    command = ["plate", folder, "-o", out, *FAST, "--layout", layout]
+
+    def compared(*options):
+        """Files that changed, the limits in responses.csv, and plate.json."""
+        before, records = contents(out), times(out)
+        assert run(*command, *options).exit_code == 0
+        assert not records or times(out) == records
+        now = contents(out)
+        limits = [row["limit"] for row in table(out / "responses.csv")]
+        changed = {name for name in now if now[name] != before.get(name)}
+        return changed, limits, now["plate.json"]
+
+    _, limits, first = compared()
+    fold = ">= 4 x control and >= 55 per 1e6 cells"
+    assert limits == ["p <= 0.05", "p <= 0.05", fold]
+    changed, limits, record = compared("--response-alpha", "0.01")
+    assert changed == {"responses.csv", "plate.json"} and limits == ["p <= 0.01"] * 2 + [fold]
+    assert record["settings"] == first["settings"] | {"response_alpha": 0.01}
+    assert record["settings_hash"] != first["settings_hash"]
+    assert record["well_settings_hash"] == first["well_settings_hash"]
+    study.write_text("response_fold = 2\nresponse_threshold = 30\n")
+    changed, limits, record = compared("--settings", study, "--response-threshold", "20")
+    assert limits == ["p <= 0.05", "p <= 0.05", ">= 2 x control and >= 20 per 1e6 cells"]
+    assert (record["settings"]["response_fold"], record["settings"]["response_threshold"]) == (
+        2,
+        20,
+    )
+    assert compared()[2] == first
+
+
+def test_pages_and_channels(tmp_path):
+    pages = np.stack([plate_like(8, 72, seed=k)[0] for k in range(2)])
+    tifffile.imwrite(tmp_path / "plate.tif", pages, photometric="minisblack")
+    out = tmp_path / "out"
+    assert run("plate", tmp_path / "plate.tif", "-o", out, *FAST).exit_code == 0
+    assert [path.name for path in done(out)] == ["A1.run.json", "A2.run.json"]
+    for seed, well in enumerate(("A1", "A2")):
+        write_png(tmp_path / f"{well}.png", pages[seed])
+        alone = run("detect", tmp_path / f"{well}.png", "-o", tmp_path, "--max-iter", 5)
+        assert alone.exit_code == 0
+        cells = (tmp_path / f"{well}.cells.csv").read_bytes()
+        assert cells == (out / "wells" / f"{well}.cells.csv").read_bytes()
+
+    folder = tmp_path / "colours"
+    folder.mkdir()
+    for well in ("A1", "B3"):
+        for seed, channel in enumerate(("red", "green")):
+            write_png(folder / f"{well}_{channel}.png", plate_like(8, 72, seed, dark=False)[0])
+    result = run("plate", folder, "-o", tmp_path / "both", *FAST)
+    assert result.exit_code == 0 and "channels: green, red" in result.stdout
+    rows = [(row["well"], row["channel"]) for row in table(tmp_path / "both" / "wells.csv")]
+    assert rows == [("A1", "green"), ("A1", "red"), ("B3", "green"), ("B3", "red")]
+    assert (tmp_path / "both" / "wells" / "B3.green.cells.csv").exists()
+    assert json.loads((tmp_path / "both/plate.json").read_text())["channels"] == ["green", "red"]
+
+
+def test_the_layout_the_report_and_exports(tmp_path):
+    folder, out = write_plate(tmp_path / "images", 2), tmp_path / "out"
+    with open(tmp_path / "layout.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["well", "stimulus"], ["B3", "CEF"], ["A1", "medium"]])
+    result = run(
+        "plate",
+        folder,
+        "-o",
+        out,
+        *FAST[:-1],
+        "--layout",
+        tmp_path / "layout.csv",
+        "--export",
+        "json, XLSX",
+    )
+    assert result.exit_code == 0, result.output
+    assert (out / "report.html").exists() and (out / "replicates.csv").exists()
+    assert sorted(os.listdir(out / "export")) == ["result.json", "result.xlsx"]
+    layout = json.loads((out / "plate.json").read_text())["layout"]
+    assert [(row["well"], row["stimulus"]) for row in layout] == [("A1", "medium"), ("B3", "CEF")]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--format", "97"], "format: expected one of 6, 12"),
+        (["--pattern", "{row}.png"], "unknown field {row}"),
+        (["--format", "6", "--pattern", "{well}.png"], "B4.png: expected a well from A1 to B3"),
+        (["--layout", "layout.csv"], "layout.csv, line 2, well: "),
+        (["--layout", "none.csv"], "none.csv"),
+        (["--settings", "study.toml"], "study.toml: unknown setting 'lamda'"),
+        (["--settings", "none.toml"], "none.toml"),
+        (["-o", "."], "another folder than that of the images"),
+        (["--workers", "0"], "workers"),
+        (["--background", "medium"], "--background names a stimulus of the --layout"),
+        (["--export", "xlsx,docx"], "--export: expected xlsx, json, parquet, fcs, got 'docx'"),
+        (["--method", "spotnet", "--network", "none"], "'none'"),
+        (["--lam", "-1"], "lam"),
+        (["--response-alpha", "1"], "--response-alpha: expected a number between 0 and 1, got 1.0"),
+        (["--response-fold", "nan"], "--response-fold: expected a finite number, got nan"),
+        (
+            ["--colour-tolerance", "12"],
+            "--colour-reach: expected more than twice --colour-tolerance",
+        ),
+        (["--colour-shuffles", "0"], "--colour-shuffles: expected a number above 0, got 0"),
+    ],
+)
+def test_what_is_refused_before_any_work(tmp_path, monkeypatch, options, says):
+    monkeypatch.chdir(tmp_path)
+    write_plate(tmp_path, 1)
+    (tmp_path / "B4.png").write_bytes((tmp_path / "A1.png").read_bytes())
+    (tmp_path / "layout.csv").write_text("well\nI1\n")
+    (tmp_path / "study.toml").write_text("lamda = 1\n")
+    before = sorted(os.listdir(tmp_path))
+    result = run("plate", ".", "-o", "out", *options)
+    assert result.exit_code == 2 and says in result.stderr
+    assert sorted(os.listdir(tmp_path)) == before

@@ -1,0 +1,299 @@
+"""What a well's count is worth: on real and simulated wells, blurred, empty, confluent, clipped."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bench.calibrate import confidence as calibration
+from scipy import ndimage, stats
+
+import spotcore as sc
+from spotcore.detections import Cells
+from spotcore.images.read import Picture, read_image
+from spotcore.settings import Settings
+from spotcore.simulation.demo import plate_like
+from spotcore.wells import find_spots, prepare_well
+from spotcore.wells.chosen import prepared
+from spotcore.wells.confluence import Staining, bare_level
+from spotcore.wells.confluence import overlap as density_of
+from spotcore.wells.interval import count_interval, hidden_spots, resolution
+from spotcore.wells.measure import measure_cells
+from spotcore.wells.spots import PEAK_FACTOR
+from spotcore.wells.status import coarse_peaks, focus, well_status
+
+CONFLUENT = ("D3", "D6", "D9")
+
+
+def judged(image, *, full_scale=255.0, membrane=None, focus_limit=None, pixel_size=None, **options):
+    """Status as `detect` gives it; the secretions are those of a few iterations."""
+    grey = np.asarray(image, np.float32)
+    well = prepare_well(grey, full_scale=full_scale, **options)
+    model = sc.ObservationModel.gaussian(well.sigma_limits, rank=1)
+    result = sc.solve(well.signal, model, lam=well.lam, w=well.w, mask=well.mask, max_iter=15)
+    cells = find_spots(well, result).cells
+    return well_status(
+        well,
+        cells,
+        measure_cells(well, cells),
+        grey,
+        full_scale=full_scale,
+        membrane=membrane,
+        focus_limit=focus_limit,
+        pixel_size=pixel_size,
+    )
+
+
+def membrane_only(size=256, grey=200.0, noise=2.0, surround=255.0, seed=0):
+    y, x = np.ogrid[:size, :size]
+    disc = 1 / (1 + np.exp((np.hypot(y - size / 2, x - size / 2) - 0.45 * size) / 1.5))
+    picture = disc * grey + (1 - disc) * surround
+    return picture + noise * np.random.default_rng(seed).standard_normal(picture.shape)
+
+
+# ------------------------------------------------------------------------------------- statuses
+
+
+def test_a_countable_well():
+    image, cells = plate_like(60, 256, seed=2)
+    status = judged(image)
+    assert status.status == "counted" and status.reason is None
+    low, high = status.interval
+    assert low <= status.count <= high <= 2 * len(cells)
+    assert status.secretion > 0
+
+
+@pytest.mark.parametrize("grey, surround", [(200.0, 255.0), (150.0, 255.0), (15.0, 0.0)])
+def test_an_empty_well(grey, surround):
+    polarity = "dark" if surround else "bright"
+    status = judged(membrane_only(grey=grey, surround=surround), polarity=polarity)
+    assert (status.status, status.count, status.interval) == ("empty", 0, (0, 0))
+
+
+def test_a_flat_picture_is_rejected():
+    status = judged(np.full((100, 100), 255.0), preset="well", polarity="dark")
+    assert status.status == "rejected" and "same grey level" in status.reason
+    assert status.count is None and status.interval is None
+
+
+def test_a_saturated_picture_is_rejected():
+    image = np.clip(membrane_only(grey=258, surround=0, noise=5), 0, 255)
+    status = judged(image, polarity="bright", preset="well")
+    assert status.status == "rejected" and "black or saturated" in status.reason
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05])
+def test_spots_that_merge_in_saturation_are_not_counted(share):
+    image, truth = plate_like(60, 256, seed=2, dark=False)
+    grey = image.astype(np.float32)
+    inside = prepare_well(grey).mask > 0
+    gain = 255 / np.quantile(grey[inside], 1 - share)
+    saturated = np.minimum(np.rint(grey * gain), 255).astype(np.uint8)
+    picture = Picture(saturated.astype(np.float32), 255, None, "grey", "")
+    well = prepared(picture, picture, Settings(), None)
+    cells = Cells(*truth.T, np.ones(len(truth), np.float32), None, None, 0.0)
+    status = well_status(well, cells, measure_cells(well, cells), picture.pixels)
+    assert (status.status == "counted") == (share < 0.03), status.reason
+    if status.status != "counted":
+        assert status.status == "rejected" and "of the well is saturated" in status.reason
+
+
+def test_no_well_where_one_was_asked_for():
+    noise = np.random.default_rng(0).normal(100, 3, (200, 200))
+    assert judged(noise, preset="well").status == "no_well"
+    assert judged(noise, preset="paper").status in ("counted", "empty")
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_a_simulated_confluent_well(dark):
+    image, _ = plate_like(6000, 400, seed=3, dark=dark)
+    polarity = "dark" if dark else "bright"
+    status = judged(image, polarity=polarity, membrane=215.0 if dark else 20.0)
+    assert status.status == "too_numerous" and "confluent" in status.reason
+    assert status.count is None
+    few, _ = plate_like(40, 400, seed=3, dark=dark)
+    assert judged(few, polarity=polarity, membrane=215.0 if dark else 20.0).status == "counted"
+
+
+@pytest.mark.parametrize("overlap", [3.0, 30.0])
+def test_confluence_by_campbells_theorem(overlap):
+    # Shot noise with a known number of spots under the area of one, 4 pi sigma^2 for Gaussians.
+    rng, sigma, size = np.random.default_rng(5), 3.0, 400
+    n = rng.poisson(overlap * size**2 / (4 * np.pi * sigma**2))
+    impulses = np.zeros((size, size))
+    np.add.at(impulses, tuple(rng.integers(0, size, (2, n))), 1.0)
+    grey = 20 + 100 * ndimage.gaussian_filter(impulses, sigma, mode="wrap")
+    well = prepare_well(rng.normal(100, 3, (size, size)), preset="well", polarity="bright")
+    signal = (grey - np.median(grey)).astype(np.float32)
+    well = replace(well, signal=signal, mask=np.ones((size, size), np.float32))
+    staining = Staining.of(well, grey.astype(np.float32), 255.0)
+    found = density_of(staining, bare_level("bright", 255.0, 20.0), False)
+    # The median and its deviation stand for mean and standard deviation: of the order of the skew.
+    assert found == pytest.approx(overlap, rel=0.15 + 4 / (3 * np.sqrt(overlap)) / 2)
+    # Of a Gaussian pulse, with kappa_3 and kappa_2 from its integrals.
+    assert staining.skewness == pytest.approx(4 / (3 * np.sqrt(overlap)), rel=0.35)
+
+
+def test_the_plates_confluent_wells(shared_data):
+    plate = shared_data / "plate-a-to-d"
+    with (plate / "reader_counts.csv").open() as file:
+        names = {row["well"]: row["cmvision_index"] for row in csv.DictReader(file)}
+    found = {}
+    for well, index in names.items():
+        grey = read_image(plate / f"image1_Well_{index}.png").pixels
+        made = prepare_well(grey)
+        cells = Cells(*np.zeros((2, 0), np.int64), np.zeros(0, np.float32), None, None, 0.0)
+        status = well_status(made, cells, measure_cells(made, cells), grey)
+        found[well] = status.confluence
+        assert (status.status == "too_numerous") == (well in CONFLUENT), (well, found[well])
+    # With margin: the crowded D4, D5 and D12 are the next.
+    confluent = min(found[well] for well in CONFLUENT)
+    others = max(density for well, density in found.items() if well not in CONFLUENT)
+    assert confluent > 1.8 * 20 and others < 20 / 1.8
+
+
+# ---------------------------------------------------------------------------------------- focus
+
+
+@pytest.mark.parametrize("sigma", [2.0, 4.0, 7.0])
+def test_focus_of_gaussian_spots(sigma):
+    y, x = np.ogrid[:300, :300]
+    centres = [(a, b) for a in (60, 150, 240) for b in (60, 150, 240)]
+    well = prepare_well(
+        np.random.default_rng(0).normal(100, 3, (300, 300)), preset="well", polarity="bright"
+    )
+    well = replace(well, mask=np.ones((300, 300), np.float32), noise=0.1)
+
+    def found(spots):
+        signal = sum(50 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * sigma**2)) for a, b in spots)
+        seen = replace(well, signal=signal.astype(np.float32))
+        return focus(seen, coarse_peaks(seen))
+
+    # Measured on a signal that is smoothed first.
+    assert found(centres) == pytest.approx(np.hypot(sigma, 0.6 * well.peak_scale), rel=0.05)
+    assert found(centres[:4]) is None
+
+
+@pytest.mark.parametrize("name", ["test1", "test3", "test4", "test6"])
+def test_blurred_wells(shared_data, name):
+    grey = read_image(shared_data / f"wells/{name}.tif").pixels
+
+    def status(blur, pixel_size):
+        return judged(ndimage.gaussian_filter(grey, blur), pixel_size=pixel_size).status
+
+    # These wells are some 490 pixels wide: of a 96-well plate's, a pixel is 13 µm.
+    assert [status(0, 13.0), status(1.5, 13.0), status(4, 13.0)] == [
+        "counted",
+        "counted",
+        "out_of_focus",
+    ]
+    assert [status(0, None), status(2, None), status(5.5, None)] == [
+        "counted",
+        "counted",
+        "out_of_focus",
+    ]
+
+
+@pytest.mark.parametrize("name", ["test4", "test6"])
+def test_a_blurred_well_is_not_empty(shared_data, name):
+    grey = read_image(shared_data / f"wells/{name}.tif").pixels
+    for blur in (3.0, 4.0):
+        assert judged(ndimage.gaussian_filter(grey, blur)).status == "out_of_focus"
+
+
+def test_a_plate_of_large_pixels_is_in_focus(shared_data):
+    for index in (1, 2, 28, 40, 48):
+        grey = read_image(shared_data / f"plate-a-to-d/image1_Well_{index}.png").pixels
+        for pixel_size in (None, 45.0):
+            assert judged(grey, pixel_size=pixel_size).status == "counted", index
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_small_well_of_few_cells_is_in_focus(seed):
+    image, _ = plate_like(8, 72, seed=seed)
+    assert judged(image).status == "counted"
+
+
+def test_a_blurred_simulated_well():
+    image, _ = plate_like(80, 512, seed=6)
+    assert judged(image).status == "counted"
+    blurred = judged(ndimage.gaussian_filter(image.astype(np.float32), 6.0))
+    assert blurred.status == "out_of_focus" and blurred.count is None
+    assert "sharpest spots" in blurred.reason
+    assert judged(image, focus_limit=1.0).status == "out_of_focus"
+
+
+# ------------------------------------------------------------------------------------- interval
+
+
+def poisson_points(rng, n, size=400):
+    return rng.integers(0, size, (n, 2))
+
+
+@pytest.mark.parametrize("n", [50, 300, 700])
+def test_hidden_spots_are_as_many_as_were_hidden(n):
+    rng, inside, distance = np.random.default_rng(n), np.ones((400, 400), bool), 6.0
+    missed, expected = [], []
+    for _ in range(12):
+        yx = poisson_points(rng, n)
+        # Matern's second kind: hidden by any stronger one, itself hidden or not.
+        near = np.hypot(*(yx[:, None] - yx[None]).transpose(2, 0, 1)) <= distance
+        marks = yx[~np.tril(near, -1).any(axis=1)]
+        missed.append(n - len(marks))
+        expected.append(hidden_spots(marks, inside, distance).mean)
+    # The local density reaches beyond the border, where nothing is: some too few are expected.
+    spread = np.std(missed) / np.sqrt(12)
+    assert np.mean(expected) == pytest.approx(np.mean(missed), rel=0.15, abs=4 * spread + 0.5)
+
+
+def test_intervals_hold_the_truth():
+    rng, inside, distance = np.random.default_rng(1), np.ones((400, 400), bool), 6.0
+    held = 0
+    for trial in range(60):
+        yx = poisson_points(rng, [20, 100, 300][trial % 3])
+        near = np.hypot(*(yx[:, None] - yx[None]).transpose(2, 0, 1)) <= distance
+        marks = yx[~np.tril(near, -1).any(axis=1)]
+        # As many noise marks again as the confidences admit.
+        noise = poisson_points(rng, rng.binomial(20, 0.3))
+        doubtful = poisson_points(rng, 20 - len(noise))
+        both = np.concatenate([marks, noise, doubtful])
+        sure = np.concatenate([np.ones(len(marks)), np.full(20, 0.7)])
+        low, high = count_interval(sure, hidden_spots(both, inside, distance))
+        truth = len(yx) + len(doubtful)
+        held += low <= truth <= high
+    assert held >= 60 * 0.95 - 2 * np.sqrt(60 * 0.95 * 0.05)
+
+
+def test_intervals_of_simulated_wells():
+    wells, held = calibration, []
+    for seed, n in enumerate([30, 80, 150, 250], start=500):
+        # Strong cells only: the interval is of those above the limit of detection.
+        well, cells, measures, _, truth = wells.marks_of(n, seed, 3.0, 1.0)
+        sure = measures.snr >= PEAK_FACTOR
+        hidden = hidden_spots(cells.yx[sure], well.mask > 0, resolution(well, measures[sure]))
+        low, high = count_interval(measures.confidence[sure], hidden)
+        held.append(low <= len(truth) <= high)
+        assert low <= sure.sum() <= high
+    assert sum(held) >= 3
+
+
+def test_the_interval_of_nothing_and_of_certainty():
+    inside = np.ones((200, 200), bool)
+    none = np.zeros((0, 2), np.int64)
+    assert count_interval(np.zeros(0), hidden_spots(none, inside, 5.0)) == (0, 0)
+    far = np.array([[20, 20], [180, 180]])
+    hidden = hidden_spots(far, inside, 1.0)
+    assert count_interval(np.ones(2), hidden) == (2, 2)
+    low, high = count_interval(np.full(2, 0.5), hidden)
+    assert (low, high) == (0, 2)
+
+
+@pytest.mark.parametrize("n", [3, 40, 300])
+def test_interval_of_certain_spots_is_that_of_the_hidden_ones(n):
+    yx = np.random.default_rng(n).integers(0, 300, (n, 2))
+    inside = np.ones((300, 300), bool)
+    mean, variance = hidden = hidden_spots(yx, inside, 6.0)
+    expected = stats.nbinom(mean**2 / (variance - mean), mean / variance)
+    assert count_interval(np.ones(n), hidden) == (n, n + expected.ppf(0.975))
