@@ -22,7 +22,7 @@ from spotcore.metrics import match
 from spotcore.simulation.demo import MEMBRANE
 from spotcore.simulation.simulate import render, simulate
 from spotcore.wells import prepare_well
-from spotcore.wells.curvature import climb, principal_curvatures
+from spotcore.wells.curvature import climb
 from spotcore.wells.interval import RESOLUTION, count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells, signal_to_noise
 from spotcore.wells.spots import PEAK_FACTOR
@@ -48,12 +48,11 @@ def simulated_well(n_cells, seed, size=384, spread=100.0, noise=NOISE):
 
 def summits(well):
     """All summits of the weaker curvature as marks, the strongest first."""
-    signal = well.continued
-    weaker, _ = principal_curvatures(signal, well.peak_scale)
+    weaker, _ = well.curvature.principal
     top = np.unique(climb(weaker)[well.mask > 0])
-    y, x = np.divmod(top, signal.shape[1])
+    y, x = np.divmod(top, weaker.shape[1])
     cells = Cells(y, x, np.zeros(len(y), np.float32), None, None, 0.0)
-    snr = signal_to_noise(well, cells, signal)
+    snr = signal_to_noise(well, cells)
     order = np.argsort(-snr)[: int((snr >= FAINTEST).sum())]
     return Cells(y[order], x[order], snr[order].astype(np.float32), None, None, FAINTEST)
 

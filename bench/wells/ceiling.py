@@ -43,7 +43,7 @@ class Peaks:
 
     @classmethod
     def of(cls, well: Well, scale: float) -> Peaks:
-        weaker, stronger = Curvature.of(well.continued, scale).principal()
+        weaker, stronger = Curvature.of(well.continued, scale).principal
         top = summits(climb(weaker), (well.mask > 0) & (weaker > 0))
         smooth = gaussian(well.continued, scale)
 

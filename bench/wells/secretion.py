@@ -18,7 +18,7 @@ from bench.solve.images import say
 from bench.wells.reproduce import DATA
 
 import spotcore as sc
-from spotcore.analysis import SETTINGS, solve_well
+from spotcore.analysis import SOLVES, solve_well
 from spotcore.images.read import read_image
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import Well, find_cells, prepare_well
@@ -28,7 +28,7 @@ SIMULATED = "simulated, 250 cells"
 
 def secretion(well: Well, iterations: int) -> tuple[np.ndarray, float]:
     """Return each spot's secretion at the pipeline's settings, and the seconds of the solve."""
-    setting = SETTINGS["well"]._replace(max_iter=iterations)
+    setting = SOLVES["well"]._replace(max_iter=iterations)
     start = time.perf_counter()
     result = solve_well(well, setting)
     return found(well, result), time.perf_counter() - start
@@ -42,7 +42,7 @@ def found(well: Well, result: sc.Result) -> np.ndarray:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--iterations", type=int, nargs="+", default=[SETTINGS["well"].max_iter])
+    parser.add_argument("--iterations", type=int, nargs="+", default=[SOLVES["well"].max_iter])
     args = parser.parse_args()
     images = {name: read_image(DATA / f"wells/{name}.tif").pixels for name in ("test1", "test4")}
     images[SIMULATED] = plate_like(250, 512, seed=0)[0].astype(np.float32)

@@ -5,8 +5,7 @@ image -> observation model -> solver -> detections -> metrics
 
 from __future__ import annotations
 
-from importlib.metadata import version as _version
-
+from spotcore._backends import __version__
 from spotcore.detections import Cells, detect, local_maxima
 from spotcore.images import ImageError, Picture, read_image
 from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
@@ -15,8 +14,6 @@ from spotcore.networks import ConvNet, SpotNet
 from spotcore.simulation import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
 from spotcore.wells import Well, find_cells, prepare_well
-
-__version__ = _version("spotcore")
 
 __all__ = [
     "BestF1",

@@ -1,9 +1,16 @@
-"""Where a computation runs: threads, instruction set, device."""
+"""What computes: this version of spotcore; threads, instruction set, device."""
 
 from __future__ import annotations
 
+import platform
+from importlib.metadata import version
+
+import numpy as np
+
 from spotcore import _core
 from spotcore._arrays import as_count
+
+__version__ = version("spotcore")
 
 DEVICES = ("cpu",)
 _MOST_THREADS = 1024
@@ -32,4 +39,14 @@ def backend_info() -> dict[str, object]:
         "isa": _core.isa_default(),
         "threads": _core.thread_default(),
         "devices": list(DEVICES),
+    }
+
+
+def machine_record() -> dict[str, object]:
+    """Return what a result was computed with and on."""
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        **backend_info(),
     }

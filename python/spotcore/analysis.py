@@ -1,54 +1,60 @@
-"""One image file in, its table, its picture and its record out."""
+"""A picture in, its cells and what their number is worth out; no file is written.
+
+picture -> light -> the spots' colour -> well -> solver or network -> spots -> measures -> status
+"""
 
 from __future__ import annotations
 
-import datetime
 import math
-import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-import spotcore
-from spotcore._backends import backend_info
-from spotcore._files import write_csv, write_json, write_npz, write_png
-from spotcore.images.overlay import overlay_picture
+from spotcore.images.light import flattened, linear
 from spotcore.images.read import Picture, read_image
 from spotcore.model.decimation import KERNEL_TOL
 from spotcore.model.observation import ObservationModel
 from spotcore.networks import load_network
-from spotcore.settings import Settings, well_settings
-from spotcore.settings.file import well_settings_hash
+from spotcore.settings import Settings
 from spotcore.solvers import Result, solve
-from spotcore.wells import Well, find_spots
-from spotcore.wells.chosen import corrected, gates, prepared
-from spotcore.wells.measure import artefact_table, cell_table, measure_cells, within
+from spotcore.wells.artefacts import Artefacts
+from spotcore.wells.circle import find_well, flat_part
+from spotcore.wells.dye import Colour, in_colour
+from spotcore.wells.measure import Limits, Measures, measure_cells, within
+from spotcore.wells.membrane import find_polarity
+from spotcore.wells.prepare import Well, prepare_well
+from spotcore.wells.saturation import saturated
+from spotcore.wells.spots import find_spots
 from spotcore.wells.status import Status, well_status
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from numpy.typing import ArrayLike, NDArray
 
     from spotcore.detections import Cells
 
 __all__ = [
-    "SETTINGS",
-    "Setting",
-    "detect_file",
-    "draw_cells",
-    "failure",
-    "machine_record",
-    "output_names",
+    "SOLVES",
+    "Network",
+    "Progress",
+    "Solve",
+    "Solved",
+    "WellAnalysis",
+    "analyse",
+    "prepare",
     "solve_well",
+    "timed",
 ]
 
+#: Called with iteration and iteration limit as a solver goes.
+Progress = Callable[[int, int], None]
 
-class Setting(NamedTuple):
+
+class Solve(NamedTuple):
     """How the images of a preset are solved."""
 
     method: str
@@ -62,109 +68,159 @@ class Setting(NamedTuple):
 #: spot's shows after some 40 iterations of FISTA, long before the optimum: off by 4 to 7 % in the
 #: median, 13 % where 250 crowd (`bench/wells/secretion.py`). The papers' dense images need the
 #: optimum.
-SETTINGS = {"well": Setting("fista", 40, 2e-3, 3e-4, 1.3), "paper": Setting("auto", 300, 5e-4)}
+SOLVES = {"well": Solve("fista", 40, 2e-3, 3e-4, 1.3), "paper": Solve("auto", 300, 5e-4)}
 
 
-def output_names(paths: Iterable[Path]) -> dict[Path, str]:
-    """Choose the NAME of each file's outputs: its stem.
+@dataclass(frozen=True)
+class Solved:
+    """How a solver was run and how it ended; terms and gap as `spotcore.Result` has them."""
 
-    A file that is given twice is taken once.
+    method: str
+    step: float | None
+    max_iter: int
+    tol: float
+    iterations: int
+    stop_reason: str
+    objective: float
+    data_term: float
+    penalty: float
+    gap: float | None
 
-    Raises
-    ------
-    ValueError
-        If two files would write the same outputs; the message names both.
+    @classmethod
+    def of(cls, result: Result, how: Solve) -> Solved:
+        """Collect it."""
+        return cls(
+            method=result.method,
+            step=result.step,
+            max_iter=how.max_iter,
+            tol=how.tol,
+            iterations=result.iterations,
+            stop_reason=result.stop_reason,
+            objective=result.objective,
+            data_term=result.data_term,
+            penalty=result.penalty,
+            gap=result.gap if math.isfinite(result.gap) else None,
+        )
+
+
+@dataclass(frozen=True)
+class Network:
+    """Which learned network found the cells: its architecture, its name, where it comes from."""
+
+    method: str
+    network: str
+    source: str
+
+
+@dataclass(frozen=True, eq=False)
+class WellAnalysis:
+    """What was found in the picture of a well.
+
+    Attributes
+    ----------
+    picture : Picture
+        As it was read.
+    settings : Settings
+        Choices of the user.
+    pixel_size : float or None
+        Pixel side in µm: the user's, else the file's.
+    colour : Colour or None
+        How a colour picture became a grey one.
+    well : Well
+        What was solved.
+    cells : Cells
+        What counts, strongest first.
+    measures : Measures
+        Of the cells.
+    artefacts : Artefacts
+        What was seen and does not count; last the spots beyond the user's limits, ``"gate"``.
+    status : Status
+        What the count is worth.
+    how : Solved or Network
+        What found the cells.
+    maps : dict
+        With the setting `save_maps`: signal, score and (of a solver) fit, float32 ``[H, W]`` each.
+    seconds : dict
+        Time spent by step.
     """
-    names: dict[Path, str] = {}
-    taken: dict[str, Path] = {}
-    seen: set[Path] = set()
-    for path in paths:
-        if path.resolve() in seen:
-            continue
-        seen.add(path.resolve())
-        other = taken.setdefault(path.stem.casefold(), path)
-        if other is not path:
-            raise ValueError(
-                f"{other} and {path} would both write {path.stem}.cells.csv; "
-                "give them different names or run them into different folders"
-            )
-        names[path] = path.stem
-    return names
+
+    picture: Picture
+    settings: Settings
+    pixel_size: float | None
+    colour: Colour | None
+    well: Well
+    cells: Cells
+    measures: Measures
+    artefacts: Artefacts
+    status: Status
+    how: Solved | Network
+    maps: dict[str, NDArray[np.float32]]
+    seconds: dict[str, float]
+
+    @property
+    def count(self) -> int | None:
+        """Number of cells, None where the status says that it would mean nothing."""
+        return self.status.count
 
 
-def detect_file(
-    path: Path,
-    folder: Path,
-    name: str,
-    settings: Settings,
-    progress: Callable[[int, int], None] | None = None,
-    page: int | None = None,
-) -> dict[str, Any]:
-    """Find and measure the cells of one image file, and judge the well.
+class _Found(NamedTuple):
+    """What a method found, and how."""
 
-    Writes NAME.cells.csv, .artefacts.csv, .overlay.png and .run.json, and with the setting
-    `save_maps` .maps.npz.
+    cells: Cells
+    artefacts: Artefacts
+    how: Solved | Network
+    maps: dict[str, NDArray[np.float32]]
+
+
+def analyse(
+    picture: Picture | ArrayLike,
+    settings: Settings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> WellAnalysis:
+    """Find and measure the cells in the picture of a well, and judge the well.
+
+    Nothing is written, and nothing read but what the settings name (flat field, dark frame,
+    weights).
 
     Parameters
     ----------
-    path : Path
-        Image file.
-    folder : Path
-        Existing folder to write to.
-    name : str
-        NAME of the outputs.
-    settings : Settings
-        Choices of the user.
+    picture : Picture or array_like
+        From `spotcore.read_image`; or uint8 or uint16 ``[H, W]`` or ``[H, W, 3]``, as
+        `Picture.of` takes it.
+    settings : Settings, optional
+        Choices of the user; by default all are found out.
     progress : callable, optional
-        Called with iteration and iteration limit as the solver goes.
-    page : int, optional
-        Page of a TIFF, from 0; by default the file has to have one page only.
+        Called with iteration and iteration limit as a solver goes.
 
     Returns
     -------
-    dict
-        The record that NAME.run.json holds. It is written last: where it is, the others are whole.
+    WellAnalysis
 
     Raises
     ------
     ImageError
-        If the image cannot be read.
-    OutputError
-        If an output cannot be written.
+        If a picture that the settings name cannot be read.
     ValueError
-        If an option does not fit the image.
+        If a setting does not fit the picture.
+    TypeError
+        If an array is of another type.
     """
-    from threadpoolctl import threadpool_limits
-
-    # Of NumPy's own: where wells run side by side, they would wait for each other.
-    with threadpool_limits(settings.threads, "blas"):
-        return _detect_file(path, folder, name, settings, progress, page)
-
-
-def _detect_file(
-    path: Path,
-    folder: Path,
-    name: str,
-    settings: Settings,
-    progress: Callable[[int, int], None] | None,
-    page: int | None,
-) -> dict[str, Any]:
+    if not isinstance(picture, Picture):
+        picture = Picture.of(picture)
+    settings = settings or Settings()
     seconds: dict[str, float] = {}
-    started = datetime.datetime.now(datetime.UTC)
-    with _timed(seconds, "read"):
-        picture = read_image(path, settings.channel, page)
-        seen, colour = corrected(picture, settings)
     pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
-    with _timed(seconds, "prepare"):
-        well = prepared(seen, picture, settings, pixel_size)
+    with timed(seconds, "prepare"):
+        seen, colour, well = prepare(picture, settings)
     find = _by_network if settings.method == "spotnet" else _by_solver
     found = find(well, settings, progress, seconds)
-    with _timed(seconds, "measure"):
-        measures = measure_cells(well, found.cells)
-        kept = within(measures, gates(settings, pixel_size))
-        gated = found.cells[~kept], measures[~kept]
-        cells, measures = found.cells[kept], measures[kept]
+    with timed(seconds, "measure"):
         side = pixel_size or 1.0
+        measures = measure_cells(well, found.cells)
+        kept = within(measures, _limits(settings, side))
+        artefacts = found.artefacts.and_gated(found.cells[~kept], measures[~kept])
+        cells, measures = found.cells[kept], measures[kept]
         status = well_status(
             well,
             cells,
@@ -175,82 +231,95 @@ def _detect_file(
             focus_limit=None if settings.focus_limit is None else settings.focus_limit / side,
             pixel_size=pixel_size,
         )
-    artefacts = artefact_table(found.artefacts, *gated)
-    with _timed(seconds, "write"):
-        write_csv(folder / f"{name}.cells.csv", cell_table(cells, measures, pixel_size))
-        write_csv(folder / f"{name}.artefacts.csv", artefacts)
-        caption = f"{path.name}   {_in_words(status)}   ({well.preset}, {well.polarity} spots)"
-        write_png(folder / f"{name}.overlay.png", draw_cells(picture, well, cells, caption))
-        if settings.save_maps:
-            write_npz(folder / f"{name}.maps.npz", {"signal": well.signal, **found.maps()})
-    record = {
-        "spotcore": spotcore.__version__,
-        "file": str(path),
-        "page": page,
-        "sha256": picture.sha256,
-        "started": started.isoformat(timespec="seconds"),
-        "status": status.status,
-        "reason": status.reason,
-        "count": status.count,
-        "interval": status.interval,
-        "secretion": status.secretion,
-        "artefacts": len(artefacts["y"]),
-        "settings": well_settings(settings),
-        "settings_hash": well_settings_hash(settings),
-        "image": {
-            "height": picture.pixels.shape[0],
-            "width": picture.pixels.shape[1],
-            "full_scale": picture.full_scale,
-            "channel": picture.channel,
-            "pixel_size_um": pixel_size,
-            "colour": None if colour is None else asdict(colour),
-        },
-        "well": _well_record(well)
-        | {
-            "confluence": status.confluence,
-            **asdict(status.staining),
-            "focus": status.focus,
-        },
-        "solve": found.how,
-        "threshold": cells.threshold,
-        "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
-        "machine": machine_record(),
-    }
-    write_json(folder / f"{name}.run.json", record)
-    return record
+    return WellAnalysis(
+        picture,
+        settings,
+        pixel_size,
+        colour,
+        well,
+        cells,
+        measures,
+        artefacts,
+        status,
+        found.how,
+        found.maps,
+        seconds,
+    )
 
 
-def _in_words(status: Status) -> str:
-    """Say in a few words what came out."""
-    if status.count is None:
-        return f"{status.status.replace('_', ' ')} ({status.reason})"
-    return f"{status.count} cells"
+def prepare(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None, Well]:
+    """Make a picture ready for a solve as the settings have it.
+
+    Parameters
+    ----------
+    picture : Picture
+        As it was read.
+    settings : Settings
+        Choices of the user.
+
+    Returns
+    -------
+    seen : Picture
+        Its light in the colour of the spots, grey.
+    colour : Colour or None
+        What that colour is, None of a grey picture.
+    well : Well
+
+    Raises
+    ------
+    ImageError
+        If the flat field or the dark frame cannot be read.
+    ValueError
+        If a setting does not fit the picture.
+    """
+    light = _evened(picture, settings)
+    circle = find_well(light.pixels)
+    polarity = settings.polarity
+    if polarity == "auto":
+        height, width = light.pixels.shape
+        polarity = find_polarity(light.pixels, flat_part((height, width), circle))
+    seen, colour = in_colour(light, settings.stain, polarity, circle)
+    pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
+    limits = settings.sigma_limits
+    if limits is not None and pixel_size is not None:
+        limits = tuple(limit / pixel_size for limit in limits)
+    well = prepare_well(
+        seen.pixels,
+        preset=settings.preset,
+        polarity=polarity,
+        lam=settings.lam,
+        sigma_limits=limits,
+        full_scale=picture.full_scale,
+        pixel_size=pixel_size,
+        circle=circle,
+        saturated=saturated(picture, polarity),
+    )
+    return seen, colour, well
 
 
-class _Found(NamedTuple):
-    """What a method found, how, and (where they are asked for) its maps."""
+def _evened(picture: Picture, settings: Settings) -> Picture:
+    """Undo the camera's tone curve and the lamp's pattern."""
 
-    cells: Cells
-    artefacts: Mapping[str, Any] | None
-    how: dict[str, Any]
-    maps: Callable[[], dict[str, Any]]
+    def frame(path: str | None) -> Picture | None:
+        return None if path is None else linear(read_image(path, settings.channel), settings.gamma)
 
-
-def machine_record() -> dict[str, Any]:
-    """Return what a result was computed with and on."""
-    return {
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        **backend_info(),
-    }
+    if settings.dark_frame is not None and settings.flat_field is None:
+        raise ValueError("dark_frame: expected a flat_field beside it, got none")
+    light = linear(picture, settings.gamma)
+    flat, dark = frame(settings.flat_field), frame(settings.dark_frame)
+    return light if flat is None else flattened(light, flat, dark)
 
 
-def failure(path: Path, error: Exception) -> str:
-    """Say what went wrong, without the path (it stands before); unexpected errors by name."""
-    text = str(error).removeprefix(f"{path}: ")
-    known = isinstance(error, ValueError | TypeError | OSError) and text
-    return text if known else f"{type(error).__name__}: {text}"
+def _limits(settings: Settings, side: float) -> Limits:
+    """Return the user's limits on spots, in pixels of this side."""
+
+    def pixels(length: float | None) -> float | None:
+        return None if length is None else length / side
+
+    return Limits(
+        (pixels(settings.min_diameter), pixels(settings.max_diameter)),
+        (settings.min_density, settings.max_density),
+    )
 
 
 @lru_cache(maxsize=4)
@@ -259,121 +328,70 @@ def _model(sigma_limits: tuple[float, ...], tol: float) -> ObservationModel:
     return ObservationModel.gaussian(sigma_limits, tol=tol)
 
 
-def solve_well(well: Well, setting: Setting, **options: Any) -> Result:
+def solve_well(well: Well, how: Solve, **options: Any) -> Result:
     """Solve a prepared well as its preset has it; `options` go to `spotcore.solve`."""
     return solve(
         well.signal,
-        _model(tuple(well.sigma_limits.tolist()), setting.kernel_tol),
+        _model(tuple(well.sigma_limits.tolist()), how.kernel_tol),
         lam=well.lam,
-        method=setting.method,
+        method=how.method,
         w=well.w,
         mask=well.mask,
-        max_iter=setting.max_iter,
-        tol=setting.tol,
-        step_scale=setting.step_scale,
+        max_iter=how.max_iter,
+        tol=how.tol,
+        step_scale=how.step_scale,
         **options,
     )
 
 
 def _by_solver(
-    well: Well,
-    settings: Settings,
-    progress: Callable[[int, int], None] | None,
-    seconds: dict[str, float],
+    well: Well, settings: Settings, progress: Progress | None, seconds: dict[str, float]
 ) -> _Found:
-    """Find cells by inverse diffusion; how it went is for the record."""
-    setting = SETTINGS[well.preset]
+    """Find cells by inverse diffusion."""
+    how = SOLVES[well.preset]
     if settings.max_iter is not None:
-        setting = setting._replace(max_iter=settings.max_iter)
+        how = how._replace(max_iter=settings.max_iter)
     if settings.tol is not None:
-        setting = setting._replace(tol=settings.tol)
-    with _timed(seconds, "solve"):
+        how = how._replace(tol=settings.tol)
+    with timed(seconds, "solve"):
         result = solve_well(
             well,
-            setting,
+            how,
             threads=settings.threads,
             callback=None
             if progress is None
-            else lambda now: progress(now.iteration, setting.max_iter),
+            else lambda now: progress(now.iteration, how.max_iter),
         )
-    with _timed(seconds, "detect"):
+    with timed(seconds, "detect"):
         spots = find_spots(well, result, settings.threshold)
-    return _Found(
-        spots.cells,
-        spots.artefacts.columns(),
-        _solve_record(result, setting),
-        lambda: {"score": result.score, "fit": result.model.forward(result.a)},
-    )
+    maps = {}
+    if settings.save_maps:
+        fit = result.model.forward(result.a)
+        maps = {"signal": well.signal, "score": result.score, "fit": fit}
+    return _Found(spots.cells, spots.artefacts, Solved.of(result, how), maps)
 
 
 def _by_network(
-    well: Well,
-    settings: Settings,
-    _: Callable[[int, int], None] | None,
-    seconds: dict[str, float],
+    well: Well, settings: Settings, _: Progress | None, seconds: dict[str, float]
 ) -> _Found:
     """Find cells by a learned network, which has no iterations to report."""
-    with _timed(seconds, "load"):
+    with timed(seconds, "load"):
         network = load_network(settings.network)
-    with _timed(seconds, "detect"):
+    with timed(seconds, "detect"):
         # What the solver would give no weight is not seen; the background is at 0.
         signal = np.where(well.w > 0, well.signal, np.float32(0))
         cells = network.detect(signal, settings.threshold, mask=well.mask, threads=settings.threads)
-    parameters = network.parameters
-    how = {
-        "method": type(network).__name__.lower(),
-        "network": parameters.metadata.name,
-        "source": parameters.metadata.source,
-    }
-    return _Found(cells, None, how, lambda: {"score": network.score(signal)})
-
-
-def draw_cells(picture: Picture, well: Well, cells: Cells, caption: str) -> Image:
-    """Draw the cells on the picture they were found in, with the border of the used pixels."""
-    circle = well.circle
-    return overlay_picture(
-        picture.pixels,
-        cells.yx,
-        max(2.0 * well.spot_scale, 3.0),
-        dark_spots=well.polarity == "dark",
-        well=None if circle is None else (circle.y, circle.x, circle.radius - circle.rim),
-        caption=caption,
-    )
+    metadata = network.parameters.metadata
+    how = Network(type(network).__name__.lower(), metadata.name, metadata.source)
+    maps = {}
+    if settings.save_maps:
+        maps = {"signal": well.signal, "score": network.score(signal)}
+    return _Found(cells, Artefacts.of([]), how, maps)
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     """Note how long a step took."""
     start = time.perf_counter()
     yield
     seconds[step] = time.perf_counter() - start
-
-
-def _well_record(well: Well) -> dict[str, Any]:
-    """Collect what the front end found and chose, without its images."""
-    return {
-        "preset": well.preset,
-        "polarity": well.polarity,
-        "circle": None if well.circle is None else asdict(well.circle),
-        "noise": well.noise,
-        "spot_scale": well.spot_scale,
-        "clipped": well.clipped,
-        "lam": well.lam,
-        "sigma_limits": well.sigma_limits.tolist(),
-    }
-
-
-def _solve_record(result: Result, setting: Setting) -> dict[str, Any]:
-    """Collect how the solver was run and how it ended."""
-    return {
-        "method": result.method,
-        "step": result.step,
-        "max_iter": setting.max_iter,
-        "tol": setting.tol,
-        "iterations": result.iterations,
-        "stop_reason": result.stop_reason,
-        "objective": result.objective,
-        "data_term": result.data_term,
-        "penalty": result.penalty,
-        "gap": result.gap if math.isfinite(result.gap) else None,
-    }

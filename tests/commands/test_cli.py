@@ -173,7 +173,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_written(tmp_path, well, mon
     def broken(*_, **__):
         raise RuntimeError("no ink")
 
-    monkeypatch.setattr("spotcore.analysis.overlay_picture", broken)
+    monkeypatch.setattr("spotcore.results.write.overlay_picture", broken)
     result = run("detect", well, "-o", tmp_path / "out")
     assert result.exit_code == 1 and "RuntimeError: no ink" in result.stderr
     # What is there is whole; the record, which says so, is not there.
@@ -196,7 +196,7 @@ def test_an_unwritable_folder_is_named_before_any_work(tmp_path, well, command, 
     def never(*_, **__):
         raise AssertionError("work was done")
 
-    for name in ("detect.detect_file", "simulate.detect_file", "simulate.plate_like"):
+    for name in ("detect.analyse_file", "simulate.analyse_file", "simulate.plate_like"):
         monkeypatch.setattr(f"spotcore.commands.{name}", never)
     monkeypatch.setattr(sc, "simulate", never)
     blocked = tmp_path / "file"

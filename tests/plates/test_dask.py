@@ -26,22 +26,24 @@ OPTIONS = ("--format", "12", "--max-iter", "40", "--tol", "0", "--no-report")
 #: What each worker loads: every analysis is noted when it starts and when it has ended.
 NOTES = """
 import os
-from spotcore import analysis
 from spotcore.plates import work
-detect_file = analysis.detect_file  # not that of work: Dask loads this file twice
 
 def note(word, name):
     with open(os.environ["NOTES"], "a") as file:
         file.write(f"{word} {name} {os.getpid()}\\n")
 
-def noted(path, folder, name, *args, **kwargs):
-    note("start", name)
-    try:
-        return detect_file(path, folder, name, *args, **kwargs)
-    finally:
-        note("end", name)
+def noting(analyse_file):
+    def noted(path, files, *args, **kwargs):
+        note("start", files.name)
+        try:
+            return analyse_file(path, files, *args, **kwargs)
+        finally:
+            note("end", files.name)
 
-work.detect_file = noted
+    return noted
+
+if work.analyse_file.__name__ != "noted":  # Dask loads this file twice
+    work.analyse_file = noting(work.analyse_file)
 """
 
 
@@ -185,7 +187,7 @@ def test_clusters_that_cannot_be_used(tmp_path, cluster, monkeypatch):
     assert nobody.exit_code == 1 and "no scheduler at 'tcp://127.0.0.1:1'" in nobody.stderr
     monkeypatch.setattr(dask, "PATIENCE", 20)
     cluster.add(1)
-    monkeypatch.setattr("spotcore.__version__", "99.0")
+    monkeypatch.setattr("spotcore.plates.dask.__version__", "99.0")
     other = run(*command, cluster.address)
     assert other.exit_code == 1 and "needs spotcore 99.0" in other.stderr
     cluster.workers[0].kill()

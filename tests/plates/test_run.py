@@ -19,7 +19,8 @@ import spotcore as sc
 from spotcore._files import OutputError, atomic_file, write_png
 from spotcore.commands.app import app
 from spotcore.plates import work
-from spotcore.plates.work import Job, analyse, finished
+from spotcore.plates.work import Job, analyse_or_refuse, finished
+from spotcore.results.names import WellFiles
 from spotcore.settings import COMPARISON, Settings
 from spotcore.settings.file import lock, settings_hash, well_settings_hash
 from spotcore.simulation.demo import plate_like
@@ -160,25 +161,25 @@ def job(tmp_path):
     write_png(image, plate_like(8, 72)[0])
     out.mkdir()
     settings = Settings(max_iter=2, threads=1)
-    return Job(image, None, out, "A1", settings, well_settings_hash(settings))
+    return Job(image, None, WellFiles(out, "A1"), settings, well_settings_hash(settings))
 
 
 def test_a_failed_second_run_leaves_nothing_of_the_first(job):
-    analyse(job)
+    analyse_or_refuse(job)
     assert finished(job)["status"] == "counted"
     job.path.write_bytes(b"damaged")
     assert finished(job) is None
-    analyse(job)
-    assert [path.name for path in job.folder.iterdir()] == ["A1.run.json"]
+    analyse_or_refuse(job)
+    assert [path.name for path in job.files.folder.iterdir()] == ["A1.run.json"]
     assert finished(job)["status"] == "rejected"
 
 
 @pytest.mark.parametrize("files", range(4))
 def test_killed_between_any_two_files(job, monkeypatch, files):
     """What is left does not count as done, and nothing of it is left by the next run."""
-    analyse(job)
-    expected = contents(job.folder)
-    job.record.unlink()  # so that it is to do again
+    analyse_or_refuse(job)
+    expected = contents(job.files.folder)
+    job.files.record.unlink()  # so that it is to do again
 
     class Killed(BaseException):
         """Unlike an exception, nothing handles it."""
@@ -187,38 +188,42 @@ def test_killed_between_any_two_files(job, monkeypatch, files):
 
     def dies(*_, **__):
         for end in ends[:files]:
-            with atomic_file(job.folder / f"A1.{end}") as file:
+            with atomic_file(job.files.folder / f"A1.{end}") as file:
                 file.write(b"of the run that was killed")
-        (job.folder / f".A1.{(*ends, 'run.json')[files]}.0123456789ab.part").write_bytes(b"half")
+        (job.files.folder / f".A1.{(*ends, 'run.json')[files]}.0123456789ab.part").write_bytes(
+            b"half"
+        )
         raise Killed
 
-    monkeypatch.setattr(work, "detect_file", dies)
+    monkeypatch.setattr(work, "analyse_file", dies)
     with pytest.raises(Killed):
-        analyse(job)
+        analyse_or_refuse(job)
     assert finished(job) is None
     monkeypatch.undo()
-    (job.folder / ".A12.cells.csv.0123456789ab.part").write_bytes(b"of another well")
-    analyse(job)
-    assert contents(job.folder).keys() - expected.keys() == {".A12.cells.csv.0123456789ab.part"}
+    (job.files.folder / ".A12.cells.csv.0123456789ab.part").write_bytes(b"of another well")
+    analyse_or_refuse(job)
+    assert contents(job.files.folder).keys() - expected.keys() == {
+        ".A12.cells.csv.0123456789ab.part"
+    }
     assert finished(job) is not None
-    assert contents(job.folder)["A1.cells.csv"] == expected["A1.cells.csv"]
+    assert contents(job.files.folder)["A1.cells.csv"] == expected["A1.cells.csv"]
 
 
 def test_what_may_pass_is_tried_again(job, monkeypatch):
     def short_of_memory(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr(work, "detect_file", short_of_memory)
-    analyse(job)
+    monkeypatch.setattr(work, "analyse_file", short_of_memory)
+    analyse_or_refuse(job)
     assert work.read_record(job)["reason"].startswith("MemoryError")
     assert finished(job) is None
 
     def full(*_, **__):
         raise OutputError("A1.cells.csv: cannot be written (No space left on device)")
 
-    monkeypatch.setattr(work, "detect_file", full)
+    monkeypatch.setattr(work, "analyse_file", full)
     with pytest.raises(OutputError):  # the next well would meet the same
-        analyse(job)
+        analyse_or_refuse(job)
 
 
 def test_an_output_that_cannot_be_replaced_ends_the_run(tmp_path):
@@ -282,12 +287,12 @@ def test_a_picture_that_kills_its_process_is_refused(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal\n"
         "from spotcore.plates import work\n"
-        "detect_file = work.detect_file\n"
-        "def deadly(path, folder, name, *args, **kwargs):\n"
-        "    if name in ('A2', 'B1'):\n"
+        "analyse_file = work.analyse_file\n"
+        "def deadly(path, files, *args, **kwargs):\n"
+        "    if files.name in ('A2', 'B1'):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return detect_file(path, folder, name, *args, **kwargs)\n"
-        "work.detect_file = deadly\n"
+        "    return analyse_file(path, files, *args, **kwargs)\n"
+        "work.analyse_file = deadly\n"
     )
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = start(

@@ -114,7 +114,7 @@ def test_broad_faint_spots_count_once():
     truth, density = grid_of_spots(5, widths=(5.0, 6.0), heights=(0.08,))
     well = prepare_well(picture(density))
     peak = 0.08 * gaussian(SIZE, 200, 200, 6.0, 6.0)
-    weaker, stronger = Curvature.of(peak, well.peak_scale).principal()
+    weaker, stronger = Curvature.of(peak, well.peak_scale).principal
     assert matched(weaker, stronger, well.noise, well.peak_scale)[200, 200] < PEAK_FACTOR
     found = look(picture(density))
     match = sc.match(found.cells, truth, radius=3.0)
@@ -229,5 +229,5 @@ def test_residual_of_round_and_of_other_spots():
     one_basin = np.zeros(SIZE, np.int64)
     spot, other = residual_of_fit(image, np.array([[100, 100], [300, 300]]), one_basin, 2.0)
     assert spot < 0.01 < 0.08 < other
-    basin = climb(Curvature.of(image, 2.0).principal()[0])
+    basin = climb(Curvature.of(image, 2.0).principal[0])
     assert residual_of_fit(image, np.zeros((0, 2), np.int64), basin, 2.0).shape == (0,)

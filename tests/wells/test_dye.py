@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from spotcore.analysis import prepare
+from spotcore.images.light import flattened, linear
 from spotcore.images.read import Picture, luminance
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import prepare_well
-from spotcore.wells.chosen import SIGMA_LIMITS_UM, domed, prepared
-from spotcore.wells.dye import STAINS, flattened, in_colour, linear, saturated
+from spotcore.wells.dye import STAINS, in_colour
+from spotcore.wells.prepare import SIGMA_LIMITS_UM
+from spotcore.wells.saturation import domed, saturated
 
 
 def grey_picture(pixels, full_scale=255):
@@ -21,6 +26,10 @@ def grey_picture(pixels, full_scale=255):
 def colour_picture(colours, full_scale=255):
     colours = np.asarray(colours, np.float32)
     return Picture(luminance(colours), full_scale, None, "luminance", "", colours)
+
+
+def prepared(picture, settings, pixel_size=None):
+    return prepare(replace(picture, pixel_size=pixel_size), settings)[2]
 
 
 def unit(v):
@@ -225,10 +234,10 @@ def test_saturated_pixels_weigh_nothing_on_real_wells_only():
     image, _ = plate_like(40, 200, seed=3, dark=False)
     bright = np.clip(image * 2.0, 0, 255)
     picture = grey_picture(bright)
-    well = prepared(picture, picture, Settings(), None)
+    well = prepared(picture, Settings())
     assert well.polarity == "bright" and (bright[well.mask > 0] == 255).any()
     np.testing.assert_array_equal(well.w == 0, (well.mask == 0) | (bright == 255))
-    papers = prepared(picture, picture, Settings(preset="paper"), None)
+    papers = prepared(picture, Settings(preset="paper"))
     assert (papers.w == papers.mask).all()
 
 
@@ -236,12 +245,12 @@ def test_saturated_pixels_weigh_nothing_on_real_wells_only():
 def test_sigma_bins_from_the_pixel_size(pixel_size):
     image, _ = plate_like(40, 200, seed=3)
     picture = grey_picture(image)
-    well = prepared(picture, picture, Settings(), pixel_size)
+    well = prepared(picture, Settings(), pixel_size)
     np.testing.assert_allclose(well.sigma_limits * pixel_size, SIGMA_LIMITS_UM)
     # lam follows: the same number of deviations of the noise in another statistic.
-    own = prepared(picture, picture, Settings(sigma_limits=SIGMA_LIMITS_UM), pixel_size)
+    own = prepared(picture, Settings(sigma_limits=SIGMA_LIMITS_UM), pixel_size)
     np.testing.assert_allclose(own.sigma_limits, well.sigma_limits)
     assert own.lam == pytest.approx(well.lam)
-    assert prepared(picture, picture, Settings(lam=3.0), pixel_size).lam == 3.0
-    pixels = prepared(picture, picture, Settings(sigma_limits=(1.0, 3.0, 9.0)), None)
+    assert prepared(picture, Settings(lam=3.0), pixel_size).lam == 3.0
+    pixels = prepared(picture, Settings(sigma_limits=(1.0, 3.0, 9.0)))
     np.testing.assert_array_equal(pixels.sigma_limits, [1, 3, 9])

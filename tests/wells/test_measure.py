@@ -14,14 +14,14 @@ from scipy import ndimage
 
 from spotcore.detections import Cells
 from spotcore.metrics import match
+from spotcore.results.write import cell_columns
 from spotcore.wells import prepare_well
+from spotcore.wells.artefacts import Artefacts, Shape
 from spotcore.wells.measure import (
     CONFIDENCE,
     Limits,
     Measures,
-    artefact_table,
     basins,
-    cell_table,
     confidence,
     measure_cells,
     within,
@@ -148,7 +148,7 @@ def test_measures_turn_with_the_picture(turn):
 def test_nothing_to_measure():
     m = measure_cells(well_of(np.zeros((40, 40))), cells_at([]))
     assert len(m) == 0 and all(len(values) == 0 for values in vars(m).values())
-    table = cell_table(cells_at([]), m, 5.0)
+    table = cell_columns(cells_at([]), m, 5.0)
     assert all(len(column) == 0 for column in table.values())
 
 
@@ -203,17 +203,17 @@ def test_gates():
     np.testing.assert_array_equal(kept, [False, True, True, False])
     assert within(m, Limits()).all()
     cells = cells_at([(1, 2), (3, 4), (5, 6), (7, 8)])
-    found = {"y": [9], "x": [9], "reason": ["dust"], "length": [4.0], "area": [7.0]}
-    table = artefact_table(found, cells[~kept], m[~kept])
-    assert table["reason"] == ["dust", "gate", "gate"]
-    assert table["y"] == [9, 1, 7] and table["length"] == [4.0, 2.0, 5.0]
+    found = Artefacts.of([("dust", Shape(9.0, 9.0, 4.0, 2.0, 7.0))])
+    both = found.and_gated(cells[~kept], m[~kept])
+    assert both.reason == ("dust", "gate", "gate")
+    assert both.y.tolist() == [9, 1, 7] and both.length.tolist() == [4.0, 2.0, 5.0]
 
 
 def test_table_in_pixels_and_micrometres():
     yx = [(10, 10), (13, 14), (30, 30)]
     cells = cells_at(yx, secretion=np.array([3.0, 2, 1]), profile=np.full((3, 2), 0.5))
     m = measures_of([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])
-    plain = cell_table(cells, m, None)
+    plain = cell_columns(cells, m, None)
     assert list(plain) == [
         "y",
         "x",
@@ -230,7 +230,7 @@ def test_table_in_pixels_and_micrometres():
         "share_2",
     ]
     assert plain["nearest"] == pytest.approx([5.0, 5.0, np.hypot(17, 16)])
-    table = cell_table(cells, m, 20.0)
+    table = cell_columns(cells, m, 20.0)
     assert [name for name in table if name not in plain] == [
         "y_um",
         "x_um",
@@ -240,5 +240,5 @@ def test_table_in_pixels_and_micrometres():
     ]
     assert table["nearest_um"][0] == pytest.approx(100.0)
     np.testing.assert_allclose(table["area_mm2"], 400e-6)  # one pixel of 20 µm
-    alone = cell_table(cells_at([(1, 1)]), m[np.array([True, False, False])], 20.0)
+    alone = cell_columns(cells_at([(1, 1)]), m[np.array([True, False, False])], 20.0)
     assert alone["nearest"] == [""] and "secretion" not in alone

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import spotcore as sc
-from spotcore.analysis import SETTINGS, solve_well
+from spotcore.analysis import SOLVES, solve_well
 from spotcore.detections import Cells
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import find_spots, parted, prepare_well
@@ -68,7 +68,7 @@ def test_not_beside_artefacts_nor_on_ridges():
 def test_crowded_wells(monkeypatch, cells, least):
     image, truth = plate_like(cells, 512, seed=3)
     well = prepare_well(image.astype(np.float32))
-    result = solve_well(well, SETTINGS[well.preset])
+    result = solve_well(well, SOLVES[well.preset])
     found = find_spots(well, result).cells
     match = sc.match(found, truth)
     assert match.precision >= 0.99 and match.recall >= least

@@ -8,8 +8,9 @@ from scipy import ndimage
 from scipy.stats import spearmanr
 
 import spotcore as sc
-from spotcore.analysis import SETTINGS, output_names, solve_well
+from spotcore.analysis import SOLVES, solve_well
 from spotcore.images.read import read_image
+from spotcore.results.names import output_names
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import find_cells, prepare_well
 from spotcore.wells.circle import Circle, find_well, well_depth
@@ -22,7 +23,7 @@ from support.synthetic_well import gaussian
 def solved(image, **options):
     """Cells of an image, by the same steps and limits as the command line."""
     well = prepare_well(image, **options)
-    result = solve_well(well, SETTINGS[well.preset])
+    result = solve_well(well, SOLVES[well.preset])
     return well, find_cells(well, result)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from spotcore.analysis import detect_file, failure, output_names
 from spotcore.commands.options import (
     AsJson,
     OutputFolder,
@@ -20,6 +18,9 @@ from spotcore.commands.options import (
     positive,
     progress_bar,
 )
+from spotcore.plates.work import analyse_file, failure
+from spotcore.results.names import WellFiles, output_names
+from spotcore.results.record import Record
 from spotcore.settings.file import choose
 
 __all__ = ["Method", "Polarity", "Preset", "detect"]
@@ -132,8 +133,6 @@ def detect(
     except ValueError as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
-    # What tifffile logs about a damaged file comes again, shorter, in the error.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     given = dict(
         preset=preset.value,
         polarity=polarity.value,
@@ -163,7 +162,8 @@ def detect(
     for path, name in names.items():
         try:
             with progress_bar(path.name, quiet or as_json) as progress:
-                record = detect_file(path, folder, name, settings, progress)
+                files = WellFiles(folder, name)
+                record = analyse_file(path, files, settings, progress=progress)
         except KeyboardInterrupt:
             raise fail("interrupted", 130) from None
         except Exception as error:  # one bad file must never stop the others
@@ -174,25 +174,26 @@ def detect(
                 typer.echo(json.dumps({"file": str(path), "status": "failed", "error": why}))
             continue
         if as_json:
-            typer.echo(json.dumps({"file": str(path), **record}))
+            typer.echo(json.dumps(record.as_json()))
         elif not quiet:
             typer.echo(_summary(path, record))
     if failed:
         raise fail(f"{failed} of {len(names)} images failed")
 
 
-def _summary(path: Path, record: dict[str, Any]) -> str:
+def _summary(path: Path, record: Record) -> str:
     """One line for a person."""
-    well, how, seconds = record["well"], record["solve"], sum(record["seconds"].values())
+    assert record.well and record.solve and record.seconds  # those of a picture that was analysed
+    well, how, seconds = record.well, record.solve, sum(record.seconds.values())
     edge = "" if well["circle"] else ", no edge of a well found"
     ended = how.get("network") or f"{how['stop_reason']} after {how['iterations']} iterations"
-    if record["count"] is None:
-        found = f"{record['status']}: {record['reason']}"
+    if record.count is None or record.interval is None:
+        found = f"{record.status}: {record.reason}"
     else:
-        low, high = record["interval"]
-        found = f"{record['count']} cells, {low} to {high} at 95 %"
-        if record["artefacts"]:
-            found += f", {record['artefacts']} artefacts"
+        low, high = record.interval
+        found = f"{record.count} cells, {low} to {high} at 95 %"
+        if record.artefacts:
+            found += f", {record.artefacts} artefacts"
     return (
         f"{path.name}: {found} (preset {well['preset']}{edge}; {well['polarity']} "
         f"spots; {ended}, {seconds:.1f} s)"

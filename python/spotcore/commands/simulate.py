@@ -13,7 +13,6 @@ import typer
 
 import spotcore
 from spotcore._files import OutputError, read_columns, write_csv, write_png
-from spotcore.analysis import detect_file
 from spotcore.commands.options import (
     AsJson,
     OutputFolder,
@@ -25,6 +24,9 @@ from spotcore.commands.options import (
 )
 from spotcore.images.overlay import draw_overlay
 from spotcore.images.read import read_image
+from spotcore.plates.work import analyse_file
+from spotcore.results.names import WellFiles
+from spotcore.results.record import Record
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 
@@ -119,8 +121,9 @@ def demo(
         write_csv(folder / "demo.truth.csv", {"y": true[:, 0], "x": true[:, 1]})
         simulated = time.perf_counter()
         with progress_bar(path.name, False) as progress:
-            record = detect_file(path, folder, "demo", Settings(), progress)
-        found = read_columns(folder / "demo.cells.csv", ("y", "x", "score"))
+            files = WellFiles(folder, path.stem)
+            record = analyse_file(path, files, Settings(), progress=progress)
+        found = read_columns(files.cells, ("y", "x", "score"))
         yx = np.stack([found["y"], found["x"]], axis=1)
         pairs = spotcore.match(yx, true, score=found["score"])
         detected = time.perf_counter()
@@ -128,12 +131,12 @@ def demo(
     except OutputError as error:
         raise fail(error) from None
     typer.echo(f"simulated {len(true)} cells in {simulated - start:.1f} s")
-    typer.echo(f"found {record['count']} in {detected - simulated:.1f} s")
+    typer.echo(f"found {record.count} in {detected - simulated:.1f} s")
     typer.echo(f"precision {pairs.precision:.3f}, recall {pairs.recall:.3f}, F1 {pairs.f1:.3f}")
     typer.echo(f"look at {folder / 'demo.figure.png'}")
 
 
-def _figure(path: Path, record: dict[str, Any], yx: Any, true: Any, pairs: Any) -> Any:
+def _figure(path: Path, record: Record, yx: Any, true: Any, pairs: Any) -> Any:
     """Draw the middle of the demo's well, bare and with its marks, side by side."""
     image = read_image(path).pixels
     quarter = image.shape[0] // 4
@@ -143,7 +146,8 @@ def _figure(path: Path, record: dict[str, Any], yx: Any, true: Any, pairs: Any) 
         moved = np.asarray(points) - quarter
         return moved[((moved >= 0) & (moved < window.shape)).all(axis=1)]
 
-    dark = record["well"]["polarity"] == "dark"
+    assert record.well
+    dark = record.well["polarity"] == "dark"
     missed = np.delete(true, pairs[:, 1], axis=0)
     bare = draw_overlay(window, np.zeros((0, 2)), dark_spots=dark, caption="a simulated well")
     marked = draw_overlay(

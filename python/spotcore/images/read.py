@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import stat
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["MAX_PIXELS", "ImageError", "Picture", "count_pages", "luminance", "read_image"]
 
@@ -76,6 +78,55 @@ class Picture:
     sha256: str
     colours: NDArray[np.float32] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        samples: ArrayLike,
+        full_scale: int | None = None,
+        pixel_size: float | None = None,
+        channel: str | int | None = None,
+    ) -> Picture:
+        """Take an array for what a file would have held.
+
+        Parameters
+        ----------
+        samples : array_like, shape [H, W] or [H, W, 3]
+            uint8 or uint16: intensities as a camera has them, of red, green and blue where there
+            are three.
+        full_scale : int, optional
+            The largest value of the camera's bit depth (4095 for 12 bits in uint16); by default
+            the largest of the type.
+        pixel_size : float, optional
+            Pixel side [µm].
+        channel : str or int, optional
+            As `read_image` has it.
+
+        Returns
+        -------
+        Picture
+            Its digest is that of the array's bytes, row by row.
+
+        Raises
+        ------
+        TypeError
+            If the array is of another type.
+        ValueError
+            If it is of another shape, or holds more than `full_scale`.
+        """
+        array = np.ascontiguousarray(samples)
+        if array.dtype not in (np.uint8, np.uint16):
+            raise TypeError(f"picture: expected dtype uint8 or uint16, got {array.dtype}")
+        if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
+            raise ValueError(f"picture: expected shape [H, W] or [H, W, 3], got {array.shape}")
+        scale = int(np.iinfo(array.dtype).max) if full_scale is None else full_scale
+        if not array.max() <= scale:
+            raise ValueError(f"picture: expected values up to {scale}, got {array.max()}")
+        height, width = array.shape[:2]
+        decoded = _Decoded(
+            array.reshape(height, width, -1), 3 if array.ndim == 3 else 1, scale, pixel_size
+        )
+        return _picture(Path("picture"), decoded, channel, array.tobytes())
+
 
 @dataclass(frozen=True)
 class _Decoded:
@@ -123,6 +174,11 @@ def read_image(
     decode = _decoder(path, data)
     with _damage_named(path):
         decoded: _Decoded = decode(path, data, page)
+    return _picture(path, decoded, channel, data)
+
+
+def _picture(path: Path, decoded: _Decoded, channel: str | int | None, data: bytes) -> Picture:
+    """Make a grey picture, with its colours where they differ, of what was decoded."""
     pixels, name = _grey(path, decoded, channel)
     colours = decoded.samples[:, :, :3] if name == "luminance" else None
     return Picture(
@@ -163,15 +219,32 @@ def count_pages(path: str | os.PathLike[str]) -> int:
         return len(tiff.pages)
 
 
+class _NotInThisThread(logging.Filter):
+    """Holds back what one thread logs."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread != self._thread
+
+
 @contextlib.contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises on broken input into an `ImageError`."""
+    """Turn whatever a decoder raises on broken input into an `ImageError`.
+
+    What tifffile logs about it comes again, shorter, in the error.
+    """
+    log, quiet = logging.getLogger("tifffile"), _NotInThisThread()
+    log.addFilter(quiet)
     try:
         yield
     except (ImageError, ImportError):
         raise
     except Exception as error:
         raise _refused(path, f"a damaged or truncated file ({error})") from error
+    finally:
+        log.removeFilter(quiet)
 
 
 def _refused(path: Path, got: str, expected: str = _EXPECTED) -> ImageError:

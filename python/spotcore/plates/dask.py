@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import spotcore
+from spotcore._backends import __version__
 from spotcore._files import atomic_file, write_json
-from spotcore.analysis import failure
 from spotcore.images.read import MAX_FILE_BYTES
-from spotcore.plates.work import Job, analyse, refuse, remove_outputs
+from spotcore.plates.work import Job, analyse_or_refuse, failure, refuse, remove_outputs
+from spotcore.results.names import WellFiles
 from spotcore.settings import well_settings
 from spotcore.settings.file import named_files
 
@@ -73,7 +73,7 @@ def run_dask(jobs: Iterable[Job], address: str) -> Generator[Job, None, None]:
             while queue and len(running) < 2 * max(1, sum(client.nthreads().values())):
                 job = queue.popleft()
                 if not _can_be_sent(job.path):
-                    analyse(job)  # refuses it, in the words of any other run
+                    analyse_or_refuse(job)  # refuses it, in the words of any other run
                     yield job
                     continue
                 future = client.submit(
@@ -81,7 +81,7 @@ def run_dask(jobs: Iterable[Job], address: str) -> Generator[Job, None, None]:
                     job,
                     job.path.read_bytes(),
                     _read_named(job),
-                    key=f"spotcore-{job.name}-{uuid.uuid4().hex}",
+                    key=f"spotcore-{job.files.name}-{uuid.uuid4().hex}",
                     retries=2,
                 )
                 running[future] = job
@@ -106,7 +106,8 @@ def _remote(job: Job, picture: bytes, named: Mapping[str, tuple[str, bytes]]) ->
         path = home / "in" / job.path.name
         path.write_bytes(picture)
         settings = replace(job.settings, **paths)
-        analyse(replace(job, path=path, folder=home / "out", settings=settings))
+        files = WellFiles(home / "out", job.files.name)
+        analyse_or_refuse(replace(job, path=path, files=files, settings=settings))
         return {file.name: file.read_bytes() for file in (home / "out").iterdir()}
 
 
@@ -124,15 +125,15 @@ def _keep(job: Job, future: Any) -> None:
     except Exception as error:  # of the worker: its disk may be full
         refuse(job, f"failed on its worker ({failure(job.path, error)})", final=False)
         return
-    record = json.loads(files.pop(job.record.name))
-    if record["spotcore"] != spotcore.__version__:
+    record = json.loads(files.pop(job.files.record.name))
+    if record["spotcore"] != __version__:
         raise ValueError(_other_version("a worker", record["spotcore"]))
-    remove_outputs(job)
+    remove_outputs(job.files)
     for name, data in files.items():
-        with atomic_file(job.folder / name) as file:
+        with atomic_file(job.files.folder / name) as file:
             file.write(data)
     write_json(
-        job.record, {**record, "file": str(job.path), "settings": well_settings(job.settings)}
+        job.files.record, {**record, "file": str(job.path), "settings": well_settings(job.settings)}
     )
 
 
@@ -167,15 +168,15 @@ def _connected(address: str) -> Iterator[Any]:
         except TimeoutError:
             raise ValueError(f"dask: the cluster at {address} has no worker") from None
         for worker, version in client.run(_version, on_error="return").items():
-            if version != spotcore.__version__:
+            if version != __version__:
                 raise ValueError(_other_version(f"worker {worker}", version))
         yield client
 
 
 def _version() -> str:
     """Return the version of a worker."""
-    return spotcore.__version__
+    return __version__
 
 
 def _other_version(who: str, version: object) -> str:
-    return f"dask: {who} needs spotcore {spotcore.__version__}, it has {version!r}"
+    return f"dask: {who} needs spotcore {__version__}, it has {version!r}"

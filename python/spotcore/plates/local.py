@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from spotcore.plates.work import Job, analyse, refuse
+from spotcore.plates.work import Job, analyse_or_refuse, refuse
 
 __all__ = ["run_local"]
 
@@ -65,7 +65,7 @@ def _until_broken(queue: deque[Job], workers: int) -> Generator[Job, None, list[
             while queue and not lost and len(running) < 2 * workers:
                 job = queue.popleft()
                 try:
-                    running[pool.submit(analyse, job)] = job
+                    running[pool.submit(analyse_or_refuse, job)] = job
                 except BrokenProcessPool:
                     lost.append(job)
             for future in wait(running, return_when=FIRST_COMPLETED).done:

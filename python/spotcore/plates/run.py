@@ -9,14 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import spotcore
+from spotcore._backends import __version__, machine_record
 from spotcore._files import OutputError, require_folder, write_csv, write_json
-from spotcore.analysis import machine_record
 from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
 from spotcore.plates.membrane import confluent
 from spotcore.plates.work import Job, finished, read_record
+from spotcore.results.names import WellFiles
 from spotcore.settings import Settings
 from spotcore.settings.file import settings_hash, well_settings_hash
 
@@ -103,7 +103,8 @@ def run_plate(
     # Before the work: what the settings name may be another file after it.
     digest, of_wells = settings_hash(settings), well_settings_hash(settings)
     jobs = [
-        Job(image.path, image.page, wells, image.name, settings, of_wells) for image in images.wells
+        Job(image.path, image.page, WellFiles(wells, image.name), settings, of_wells)
+        for image in images.wells
     ]
     todo = [job for job in jobs if finished(job) is None]
     done = len(jobs) - len(todo)
@@ -153,12 +154,12 @@ def _write_tables(
         for name, values in table.items():
             values.append(row[name])
         keys = ("well", "channel", "file", "status", "count", "reason")
-        kept = {"name": job.name, "page": job.page, "sha256": record["sha256"]}
+        kept = {"name": job.files.name, "page": job.page, "sha256": record["sha256"]}
         summary.append({key: row[key] for key in keys} | kept)
         started = min(started or record["started"], record["started"])
     write_csv(folder / "wells.csv", table)
     plate = {
-        "spotcore": spotcore.__version__,
+        "spotcore": __version__,
         "started": started,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "settings": asdict(settings),

@@ -1,28 +1,36 @@
 """The unit of work of a plate: one picture, analysed or refused, and how one tells that it is done.
 
-Where NAME.run.json is, all files of NAME are whole (`spotcore.analysis.detect_file` writes it
+Where NAME.run.json is, all files of NAME are whole (`spotcore.results.write.write_well` writes it
 last). So a run that was killed anywhere goes on by looking at what is there.
 """
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import spotcore
+from spotcore._backends import __version__
 from spotcore._files import OutputError, write_json
-from spotcore.analysis import detect_file, failure, machine_record
-from spotcore.settings import Settings, well_settings
+from spotcore.analysis import Progress, analyse, timed
+from spotcore.images.read import read_image
+from spotcore.results.names import WellFiles
+from spotcore.results.record import Record, now
+from spotcore.results.write import write_well
+from spotcore.settings import Settings
 
-__all__ = ["Job", "analyse", "finished", "read_record", "refuse", "remove_outputs"]
-
-#: Ends of the files of one picture; the record goes first when they are removed.
-ENDS = ("run.json", "cells.csv", "artefacts.csv", "overlay.png", "maps.npz")
+__all__ = [
+    "Job",
+    "analyse_file",
+    "analyse_or_refuse",
+    "failure",
+    "finished",
+    "read_record",
+    "refuse",
+    "remove_outputs",
+]
 
 
 @dataclass(frozen=True)
@@ -35,10 +43,8 @@ class Job:
         The file.
     page : int or None
         Its page, from 0, where it has several.
-    folder : pathlib.Path
+    files : WellFiles
         Where the outputs go.
-    name : str
-        NAME of the outputs.
     settings : Settings
         Choices of the user.
     settings_hash : str
@@ -47,18 +53,61 @@ class Job:
 
     path: Path
     page: int | None
-    folder: Path
-    name: str
+    files: WellFiles
     settings: Settings
     settings_hash: str
 
-    @property
-    def record(self) -> Path:
-        """The file that is written last."""
-        return self.folder / f"{self.name}.run.json"
+
+def analyse_file(
+    path: Path,
+    files: WellFiles,
+    settings: Settings,
+    *,
+    page: int | None = None,
+    progress: Progress | None = None,
+) -> Record:
+    """Read a picture, find its cells, write what was found.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Image file.
+    files : WellFiles
+        Where to write; the folder exists.
+    settings : Settings
+        Choices of the user.
+    page : int, optional
+        Page of a TIFF, from 0; by default the file has to have one page only.
+    progress : callable, optional
+        Called with iteration and iteration limit as the solver goes.
+
+    Returns
+    -------
+    Record
+        What NAME.run.json holds.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read.
+    OutputError
+        If an output cannot be written.
+    ValueError
+        If a setting does not fit the image.
+    """
+    from threadpoolctl import threadpool_limits
+
+    started, reading = now(), dict[str, float]()
+    with timed(reading, "read"):
+        picture = read_image(path, settings.channel, page)
+    # Of NumPy's own threads: where wells run side by side, they would wait for each other.
+    with threadpool_limits(settings.threads, "blas"):
+        analysis = analyse(picture, settings, progress=progress)
+    analysis = replace(analysis, seconds=reading | analysis.seconds)
+    return write_well(files, analysis, path, page, started)
 
 
-def analyse(job: Job) -> None:
+def analyse_or_refuse(job: Job) -> None:
     """Analyse one picture and write its files; a picture that cannot be analysed is refused.
 
     Whatever happens, the files of NAME are afterwards those of this run.
@@ -68,15 +117,20 @@ def analyse(job: Job) -> None:
     OutputError
         If an output cannot be written: then no other can be either.
     """
-    # What tifffile logs about a damaged file comes again, shorter, in the error.
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    remove_outputs(job)
+    remove_outputs(job.files)
     try:
-        detect_file(job.path, job.folder, job.name, job.settings, page=job.page)
+        analyse_file(job.path, job.files, job.settings, page=job.page)
     except OutputError:
         raise
     except Exception as error:  # one bad file must never stop the others
         refuse(job, failure(job.path, error), final=isinstance(error, ValueError | TypeError))
+
+
+def failure(path: Path, error: Exception) -> str:
+    """Say what went wrong, without the path (it stands before); unexpected errors by name."""
+    text = str(error).removeprefix(f"{path}: ")
+    known = isinstance(error, ValueError | TypeError | OSError) and text
+    return text if known else f"{type(error).__name__}: {text}"
 
 
 def finished(job: Job) -> dict[str, Any] | None:
@@ -94,7 +148,7 @@ def finished(job: Job) -> dict[str, Any] | None:
     try:
         record = read_record(job)
         same = (
-            record["spotcore"] == spotcore.__version__
+            record["spotcore"] == __version__
             and record["settings_hash"] == job.settings_hash
             and record["page"] == job.page
             and Path(record["file"]).name == job.path.name
@@ -104,13 +158,13 @@ def finished(job: Job) -> dict[str, Any] | None:
         return None
     if same and record["file"] != str(job.path):
         record["file"] = str(job.path)
-        write_json(job.record, record)
+        write_json(job.files.record, record)
     return record if same else None
 
 
 def read_record(job: Job) -> dict[str, Any]:
     """Return the record of a picture that was analysed or refused."""
-    record: dict[str, Any] = json.loads(job.record.read_bytes())
+    record: dict[str, Any] = json.loads(job.files.record.read_bytes())
     return record
 
 
@@ -132,35 +186,16 @@ def refuse(job: Job, reason: str, final: bool) -> None:
     OutputError
         If the record cannot be written.
     """
-    remove_outputs(job)
+    remove_outputs(job.files)
     try:
         digest = file_digest(job.path) if final else None
     except OSError:
         digest = None
-    write_json(
-        job.record,
-        {
-            "spotcore": spotcore.__version__,
-            "file": str(job.path),
-            "page": job.page,
-            "sha256": digest,
-            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "status": "rejected",
-            "reason": reason,
-            "count": None,
-            "interval": None,
-            "secretion": None,
-            "artefacts": 0,
-            "settings": well_settings(job.settings),
-            "settings_hash": job.settings_hash,
-            "image": None,
-            "well": None,
-            "machine": machine_record(),
-        },
-    )
+    record = Record.refused(job.path, job.page, digest, reason, job.settings, job.settings_hash)
+    write_json(job.files.record, record.as_json())
 
 
-def remove_outputs(job: Job) -> None:
+def remove_outputs(files: WellFiles) -> None:
     """Remove what an earlier run left of a picture, with what one that was killed left unnamed.
 
     Raises
@@ -169,9 +204,9 @@ def remove_outputs(job: Job) -> None:
         If a file cannot be removed.
     """
     try:
-        for end in ENDS:
-            (job.folder / f"{job.name}.{end}").unlink(missing_ok=True)
-            for part in job.folder.glob(f".{job.name}.{end}.*.part"):
+        for path in files.written:
+            path.unlink(missing_ok=True)
+            for part in path.parent.glob(f".{path.name}.*.part"):
                 part.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{error.filename}: cannot be removed ({error.strerror})") from error

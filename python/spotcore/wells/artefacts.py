@@ -10,7 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spotcore.detections import Cells
     from spotcore.wells.curvature import Curvature
+    from spotcore.wells.measure import Measures
 
 __all__ = ["Artefacts", "Shape", "is_doubtful", "is_ridge", "long_ridges", "residual_of_fit"]
 
@@ -54,7 +56,7 @@ class Artefacts:
         Centres in pixels, row and column.
     reason : tuple of str, length n
         "scratch" (a straight ridge), "fibre" (a bent one), "rim" (a ridge along the well's edge),
-        "dust" (compact, but not of a spot's shape), or a gate's name.
+        "dust" (compact, but not of a spot's shape), "gate" (a spot beyond the user's limits).
     length : ndarray, float64, shape [n]
         Length in pixels.
     area : ndarray, float64, shape [n]
@@ -81,6 +83,16 @@ class Artefacts:
             "length": self.length,
             "area": self.area,
         }
+
+    def and_gated(self, cells: Cells, measures: Measures) -> Artefacts:
+        """Append spots beyond the user's limits; the length of each is its diameter."""
+        return Artefacts(
+            np.concatenate([self.y, cells.y]),
+            np.concatenate([self.x, cells.x]),
+            (*self.reason, *["gate"] * len(cells)),
+            np.concatenate([self.length, measures.diameter]),
+            np.concatenate([self.area, measures.area]),
+        )
 
     @classmethod
     def of(cls, found: list[tuple[str, Shape]]) -> Artefacts:
@@ -206,7 +218,7 @@ def long_ridges(
     """
     from scipy import ndimage
 
-    weaker, stronger = curvature.principal()
+    weaker, stronger = curvature.principal
     crest = inside & (stronger >= limit) & (np.abs(weaker) * RIDGE < stronger)
     points = np.argwhere(crest)
     runs_on = np.zeros_like(crest)

@@ -64,7 +64,7 @@ def broad_spots(
     from scipy.spatial import cKDTree
 
     scale = BROAD * scale
-    weaker, stronger = Curvature.of(signal, scale).principal()
+    weaker, stronger = Curvature.of(signal, scale).principal
     score = matched(weaker, stronger, noise, scale) / BROAD_FACTOR
     basin = climb(weaker)
     seen = inside & (weaker > 0) & (score >= limit)

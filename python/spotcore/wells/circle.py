@@ -13,7 +13,7 @@ from spotcore.wells.gaussian import gaussian
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Circle", "find_well", "well_depth"]
+__all__ = ["Circle", "find_well", "flat_part", "well_depth"]
 
 _SMALLEST = 32  # pixels across: below, there is no telling a rim from a spot
 
@@ -78,6 +78,11 @@ def find_well(image: NDArray[np.float32]) -> Circle | None:
     if on_circle < len(_ANGLES) / 3 or not away.any() or departs[away].mean() > 0.02:
         return None
     return Circle(y, x, radius, _rim_width(image, y, x, radius))
+
+
+def flat_part(shape: tuple[int, int], circle: Circle | None) -> NDArray[np.bool_]:
+    """Return the pixels [H, W] of the membrane without its rim; all of them without a circle."""
+    return np.ones(shape, bool) if circle is None else circle.inside(shape, circle.rim)
 
 
 def well_depth(image: NDArray[np.float32], circle: Circle | None) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,8 +57,9 @@ class Curvature:
             part *= np.float32(-(scale**2))
         return cls(yy, xx, yx, scale)
 
+    @cached_property
     def principal(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the weaker and the stronger principal curvature, [H, W] each."""
+        """The weaker and the stronger principal curvature, [H, W] each."""
         mean = (self.yy + self.xx) / np.float32(2)
         spread = length((self.yy - self.xx) / np.float32(2), self.yx)
         return mean - spread, mean + spread
@@ -116,7 +118,7 @@ def principal_curvatures(
     -------
     weaker, stronger : ndarray, float32, shape [H, W]
     """
-    return Curvature.of(signal, scale).principal()
+    return Curvature.of(signal, scale).principal
 
 
 def curvature_noise(noise: float, scale: float) -> float:

@@ -1,9 +1,4 @@
-"""From the samples of a file to light, and from colours to one dye: before a well is prepared.
-
-Each step is the user's choice: the camera's tone curve is undone (`linear`), the lamp's pattern is
-divided out (`flattened`), a colour picture becomes a picture in the spots' own colour (`in_colour`)
-and saturated pixels lose their weight (`saturated`).
-"""
+"""From colours to one dye: a colour picture becomes a grey one in the spots' own colour."""
 
 from __future__ import annotations
 
@@ -12,18 +7,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore.images.read import Picture, luminance
-from spotcore.wells.circle import find_well
+from spotcore.images.read import Picture
+from spotcore.wells.circle import Circle, find_well, flat_part
 from spotcore.wells.membrane import background, find_polarity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from spotcore.wells.membrane import Polarity
 
-__all__ = ["STAINS", "Colour", "flattened", "in_colour", "linear", "saturated", "spot_colour"]
+__all__ = ["STAINS", "Colour", "in_colour", "spot_colour"]
 
 STAINS: dict[str, tuple[float, float, float]] = {"aec": (0.2743, 0.6796, 0.6803)}
 """Optical density in red, green and blue by name. AEC: Landini's plugin "Colour Deconvolution" for
@@ -56,111 +49,11 @@ class Colour:
     pixels: int
 
 
-def linear(picture: Picture, gamma: float | Literal["none", "srgb"]) -> Picture:
-    """Undo the tone curve of a camera, so that grey levels are proportional to light.
-
-    Parameters
-    ----------
-    picture : Picture
-    gamma : float or {"none", "srgb"}
-        "srgb": the curve of IEC 61966-2-1. A number: stored levels are light to the power 1/gamma.
-
-    Returns
-    -------
-    Picture
-        With levels from 0 to the same full scale.
-
-    Raises
-    ------
-    ValueError
-        If gamma is not above 0.
-    """
-    if gamma == "none" or gamma == 1.0:
-        return picture
-    if not (gamma == "srgb" or (isinstance(gamma, float | int) and 0 < gamma < np.inf)):
-        raise ValueError(f"gamma: expected none, srgb or a number above 0, got {gamma!r}")
-    scale = float(picture.full_scale)
-
-    def unbent(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-        share = levels / scale
-        if gamma == "srgb":
-            share = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-        else:
-            share = share ** float(gamma)
-        light: NDArray[np.float32] = (share * scale).astype(np.float32)
-        return light
-
-    return _each(picture, unbent)
-
-
-def flattened(picture: Picture, flat: Picture, dark: Picture | None = None) -> Picture:
-    """Divide the lamp's pattern out: ``(I - D) / (F - D) * mean(F - D)``.
-
-    Parameters
-    ----------
-    picture : Picture
-    flat : Picture
-        The same field of view without a well, or an empty one; of the same size, and as linear.
-    dark : Picture, optional
-        The same without light.
-
-    Returns
-    -------
-    Picture
-        Levels stay within 0 and full scale.
-
-    Raises
-    ------
-    ValueError
-        If the sizes differ, or the flat field is not brighter than the dark frame.
-    """
-    for name, frame in (("flat_field", flat), ("dark_frame", dark)):
-        if frame is not None and frame.pixels.shape != picture.pixels.shape:
-            raise ValueError(
-                f"{name}: expected {_size(picture)} pixels, as the image has, got {_size(frame)}"
-            )
-    below = np.zeros_like(flat.pixels) if dark is None else dark.pixels
-    gain = flat.pixels - below
-    mean = float(gain.mean())
-    # A dead pixel of the flat field must not blow up: its gain is one of a hundredth at least.
-    if mean <= 0:
-        raise ValueError("flat_field: expected it brighter than the dark frame, got a mean of 0")
-    gain = np.maximum(gain / mean, 0.01)
-    scale = float(picture.full_scale)
-
-    def even(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-        shape = (..., None) if levels.ndim == 3 else ...
-        evened: NDArray[np.float32] = (levels - below[shape]) / gain[shape]
-        return np.clip(evened, 0.0, scale)
-
-    return _each(picture, even)
-
-
-def saturated(picture: Picture, polarity: Polarity) -> NDArray[np.bool_]:
-    """Tell the pixels whose signal the camera cut off: as much as it says, or more.
-
-    Bright spots: at full scale, in any of the colours. Dark ones: black. The other end is no loss:
-    a white pixel among dark spots is bare membrane, a black one among bright spots too.
-
-    Parameters
-    ----------
-    picture : Picture
-        As it was read: what follows moves the levels.
-    polarity : {"dark", "bright"}
-
-    Returns
-    -------
-    ndarray, bool, shape [H, W]
-    """
-    levels = picture.pixels[..., None] if picture.colours is None else picture.colours
-    cut = levels >= picture.full_scale if polarity == "bright" else levels <= 0
-    return np.asarray(cut.any(axis=2))
-
-
 def in_colour(
     picture: Picture,
     stain: str | tuple[float, float, float] = "auto",
     polarity: Literal["auto", "dark", "bright"] = "auto",
+    circle: Circle | Literal["auto"] | None = "auto",
 ) -> tuple[Picture, Colour | None]:
     """Make a grey picture in the colour of the spots: what a filter for their dye would show.
 
@@ -176,6 +69,8 @@ def in_colour(
         `STAINS`; or strength in red, green and blue.
     polarity : {"auto", "dark", "bright"}
         What the spots are.
+    circle : Circle or None, optional
+        Edge of the well as `find_well` has it; "auto" looks for it.
 
     Returns
     -------
@@ -192,7 +87,11 @@ def in_colour(
     given = _given(stain)
     if picture.colours is None or stain == "luminance":
         return picture, None
-    inside, radius = _well(picture.pixels)
+    height, width = picture.pixels.shape
+    if circle == "auto":
+        circle = find_well(picture.pixels)
+    inside = flat_part((height, width), circle)
+    radius = min(height, width) / 2 if circle is None else circle.radius
     kind: Polarity = find_polarity(picture.pixels, inside) if polarity == "auto" else polarity
     scale = float(picture.full_scale)
     if kind == "dark":
@@ -285,23 +184,3 @@ def _scaled(v: NDArray[np.float64]) -> tuple[float, float, float]:
     """Scale a vector to a mean of 1: grey colours then give the grey picture."""
     r, g, b = (v / v.mean()).tolist()
     return r, g, b
-
-
-def _well(grey: NDArray[np.float32]) -> tuple[NDArray[np.bool_], float]:
-    """Return the pixels of the membrane, as `prepare_well` will, and the well's radius."""
-    circle = find_well(grey)
-    if circle is None:
-        return np.ones(grey.shape, bool), min(grey.shape) / 2
-    return circle.inside((grey.shape[0], grey.shape[1]), circle.rim), circle.radius
-
-
-def _each(picture: Picture, step: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Picture:
-    """Apply a step to the levels of a picture: to its colours, if it has some, and its grey."""
-    if picture.colours is None:
-        return replace(picture, pixels=step(picture.pixels))
-    colours = step(picture.colours)
-    return replace(picture, pixels=luminance(colours), colours=colours)
-
-
-def _size(picture: Picture) -> str:
-    return " x ".join(map(str, picture.pixels.shape))

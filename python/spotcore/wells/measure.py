@@ -7,18 +7,16 @@ spots, grey levels for bright ones.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spotcore import _core
-from spotcore.wells.curvature import curvature_noise, principal_curvatures
+from spotcore.wells.curvature import curvature_noise
 from spotcore.wells.gaussian import gaussian, gradient_magnitude
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from spotcore.detections import Cells
@@ -27,11 +25,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Limits",
     "Measures",
-    "artefact_table",
     "basins",
-    "cell_table",
     "confidence",
     "measure_cells",
+    "nearest_neighbour",
     "within",
 ]
 
@@ -135,7 +132,7 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
         area[i] = part.sum()
         density[i] = signal[box][part].sum()
         steepest[i] = slope[box][part].max()
-    snr = signal_to_noise(well, cells, signal)
+    snr = signal_to_noise(well, cells)
     known = cells.confidence
     return Measures(
         area=area,
@@ -188,9 +185,9 @@ def basins(
     return _core.watershed(smooth, np.ravel_multi_index((yx[:, 0], yx[:, 1]), smooth.shape), used)
 
 
-def signal_to_noise(well: Well, cells: Cells, signal: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return `Measures.snr` of marks on a signal that goes on smoothly outside of the well."""
-    weaker, stronger = principal_curvatures(signal, well.peak_scale)
+def signal_to_noise(well: Well, cells: Cells) -> NDArray[np.float64]:
+    """Return `Measures.snr` of marks."""
+    weaker, stronger = well.curvature.principal
     mean = (weaker + stronger)[cells.y, cells.x].astype(np.float64) / 2
     # Of half the Laplacian: 2/3 of the variance of a second derivative.
     noise = math.sqrt(2 / 3) * curvature_noise(well.noise, well.peak_scale)
@@ -249,73 +246,3 @@ def nearest_neighbour(yx: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.zeros(0)
     distance, _ = cKDTree(yx).query(yx, k=2)
     return np.asarray(distance[:, 1], np.float64)
-
-
-def cell_table(cells: Cells, measures: Measures, pixel_size: float | None) -> dict[str, Any]:
-    """Return the columns of NAME.cells.csv.
-
-    Parameters
-    ----------
-    cells : Cells
-    measures : Measures
-        Of the same spots.
-    pixel_size : float or None
-        Pixel side in µm: then positions, diameter and distance come in µm and the area in mm² too.
-
-    Returns
-    -------
-    dict
-        Columns of length n by name, in the order of the file. ``nearest`` is empty where a spot is
-        alone.
-    """
-    own = replace(cells, confidence=None).columns()
-    distance = nearest_neighbour(cells.yx)
-    table: dict[str, Any] = {"y": own.pop("y"), "x": own.pop("x")}
-    shares = {name: own.pop(name) for name in list(own) if name.startswith("share_")}
-    micrometres = pixel_size is not None
-    side = pixel_size or 1.0
-    if micrometres:
-        table |= {"y_um": cells.y * side, "x_um": cells.x * side}
-    table |= own  # score and, of a solver, secretion
-    table["area"] = measures.area
-    if micrometres:
-        table["area_mm2"] = measures.area * (side * 1e-3) ** 2
-    table["diameter"] = measures.diameter
-    if micrometres:
-        table["diameter_um"] = measures.diameter * side
-    for name in ("peak", "density", "sharpness", "confidence"):
-        table[name] = getattr(measures, name)
-    table["nearest"] = [d if math.isfinite(d) else "" for d in distance.tolist()]
-    if micrometres:
-        table["nearest_um"] = [d * side if math.isfinite(d) else "" for d in distance.tolist()]
-    return table | shares
-
-
-def artefact_table(
-    found: Mapping[str, Any] | None, gated: Cells, measures: Measures
-) -> dict[str, Any]:
-    """Return the columns of NAME.artefacts.csv: what was found to be none, and what gates cut off.
-
-    Parameters
-    ----------
-    found : mapping or None
-        Columns ``y, x, reason, length, area`` of what the detection set aside.
-    gated : Cells
-        Spots beyond the gates.
-    measures : Measures
-        Of them.
-
-    Returns
-    -------
-    dict
-        The same columns. A gated spot's length is its diameter.
-    """
-    cut: dict[str, Any] = {
-        "y": gated.y,
-        "x": gated.x,
-        "reason": ["gate"] * len(gated),
-        "length": measures.diameter,
-        "area": measures.area,
-    }
-    first = {name: [] if found is None else list(found[name]) for name in cut}
-    return {name: first[name] + list(values) for name, values in cut.items()}

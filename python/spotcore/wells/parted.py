@@ -71,7 +71,7 @@ def parted_spots(
         return np.zeros(0, np.int64), np.zeros(0)
     yx = marks.yx
     strength = marks.secretion / max(SECRETING * noise * curvature.scale**2, 1e-30)
-    weaker, stronger = (part[tuple(yx.T)] for part in curvature.principal())
+    weaker, stronger = (part[tuple(yx.T)] for part in curvature.principal)
     kept = (strength >= 1) & (marks.score >= default_threshold(marks.score))
     kept &= inside[tuple(yx.T)] & (stronger < SHOULDER * weaker)
     to_spot, to_artefact = (

@@ -18,7 +18,8 @@ import numpy as np
 
 from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
 from spotcore.model.kernels import gaussian_kernels
-from spotcore.wells.circle import Circle, find_well, well_depth
+from spotcore.wells.circle import Circle, find_well, flat_part, well_depth
+from spotcore.wells.curvature import Curvature
 from spotcore.wells.membrane import (
     Polarity,
     background,
@@ -27,6 +28,7 @@ from spotcore.wells.membrane import (
     noise_sigma,
     rim_shading,
 )
+from spotcore.wells.saturation import domed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,6 +44,11 @@ PAPER_LAM = 0.5
 WELL_SIGMA_LIMITS = (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0)
 """For a well of radius `WELL_RADIUS`, in pixels; scaled with the radius that is found."""
 WELL_RADIUS = 250.0
+WELL_PIXEL_UM = 12.8
+"""What a pixel of such a well measures: 500 of them span the 6.4 mm of a membrane of a 96-well
+plate."""
+SIGMA_LIMITS_UM = tuple(WELL_PIXEL_UM * limit for limit in WELL_SIGMA_LIMITS)
+"""Limits of the sigma bins [µm] where the pixel size is known."""
 #: lam is this many standard deviations of the noise in the solver's own detection statistic.
 NOISE_FACTOR = 8.0
 #: Peaks are looked for at this share of a small spot's scale, at least at so many pixels: below,
@@ -101,6 +108,11 @@ class Well:
         """`signal` [H, W] that shows no edge: outside, the value of the nearest pixel inside."""
         return continued(self.signal, self.mask > 0)
 
+    @cached_property
+    def curvature(self) -> Curvature:
+        """Of `continued`, at the scale at which peaks are looked for."""
+        return Curvature.of(self.continued, self.peak_scale)
+
     @property
     def peak_scale(self) -> float:
         """Scale in pixels at which peaks are looked for: finer, so that neighbours stay apart."""
@@ -115,6 +127,9 @@ def prepare_well(
     lam: float | None = None,
     sigma_limits: ArrayLike | None = None,
     full_scale: float = 255.0,
+    pixel_size: float | None = None,
+    circle: Circle | Literal["auto"] | None = "auto",
+    saturated: NDArray[np.bool_] | None = None,
 ) -> Well:
     """Make an image of a well ready for a solve.
 
@@ -134,6 +149,13 @@ def prepare_well(
         Instead of the preset's, in pixels.
     full_scale : float
         The largest grey level that the file can hold.
+    pixel_size : float, optional
+        Pixel side in µm: the preset "well" has its sigma bins in µm then (`SIGMA_LIMITS_UM`).
+    circle : Circle or None, optional
+        Edge of the well as `find_well` has it; "auto" looks for it.
+    saturated : ndarray, bool, shape [H, W], optional
+        Pixels that the camera cut off. With the preset "well" they weigh nothing: a saturated spot
+        is as bright as the camera goes, or brighter, and its flanks say how much.
 
     Returns
     -------
@@ -147,20 +169,17 @@ def prepare_well(
     grey = as_image(image, "image")
     as_choice(preset, "preset", ("auto", "paper", "well"))
     as_choice(polarity, "polarity", ("auto", "dark", "bright"))
-    circle = find_well(grey)
+    if circle == "auto":
+        circle = find_well(grey)
     chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
     radius = WELL_RADIUS if circle is None else circle.radius
     zoom = radius / WELL_RADIUS
     spot_scale = max(2.0 * zoom, 1.0)
     depth = well_depth(grey, circle)
     inside = depth > _peak_scale(spot_scale)
-    kind: Polarity
-    if polarity != "auto":
-        kind = polarity
-    else:  # by the membrane alone: the rim is bright or dark on its own
-        flat = inside if circle is None else circle.inside(grey.shape, circle.rim)
-        kind = find_polarity(grey, flat)
-
+    # By the membrane alone: the rim is bright or dark on its own.
+    flat = flat_part(depth.shape, circle)
+    kind: Polarity = find_polarity(grey, flat) if polarity == "auto" else polarity
     level, grey_step = _as_level(grey, inside, kind)
     if chosen == "paper":
         signal = level * (255.0 / max(float(level.max()), 1e-30))
@@ -174,6 +193,8 @@ def prepare_well(
         signal, noise = _without_background(level, inside, radius, spot_scale, floor)
         # Rounded: wells of one plate, whose radii differ by a pixel, share a model.
         limits = np.array(WELL_SIGMA_LIMITS) * round(zoom, 2)
+        if pixel_size is not None:
+            limits = np.array(SIGMA_LIMITS_UM) / pixel_size
     if sigma_limits is not None:
         limits = as_sigma_limits(sigma_limits)
     if lam is None:
@@ -183,8 +204,12 @@ def prepare_well(
         # Poisson or read noise of the light grows in optical density as the light fades: the
         # darkest spots, where dye and sensor saturate, are the least to be trusted.
         w *= np.clip((grey + 0.5) / (np.median(grey[inside]) + 0.5), 0.0, 1.0)
+    signal = np.ascontiguousarray(signal, dtype=np.float32)
+    if chosen == "well" and saturated is not None and saturated.any():
+        w[saturated] = 0.0
+        signal = domed(signal, saturated & inside)
     return Well(
-        signal=np.ascontiguousarray(signal, dtype=np.float32),
+        signal=signal,
         w=w,
         mask=inside.astype(np.float32),
         depth=depth,

@@ -92,8 +92,8 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     limit = PEAK_FACTOR if limit is None else limit
     inside = well.mask > 0
     signal = well.continued
-    curvature = Curvature.of(signal, well.peak_scale)
-    weaker, stronger = curvature.principal()
+    curvature = well.curvature
+    weaker, stronger = curvature.principal
     unit = curvature_noise(well.noise, well.peak_scale)
     strength = matched(weaker, stronger, well.noise, well.peak_scale)
     basin = climb(weaker)
@@ -160,7 +160,7 @@ def _reasons(
 
     Peaks of a group share it. One that spreads wider than the scale is looked at as a whole.
     """
-    weaker, stronger = (part[tuple(yx.T)].astype(np.float64) for part in curvature.principal())
+    weaker, stronger = (part[tuple(yx.T)].astype(np.float64) for part in curvature.principal)
     to_next = _distance_to_next(yx) / curvature.scale
     ridge = artefacts.is_ridge(weaker, stronger, curvature.continuity(yx), to_next)
     sharpness = _line_nearby(yx, lines, curvature)
@@ -208,7 +208,7 @@ def _line_nearby(
 
     if not lines or len(yx) == 0:
         return np.zeros(len(yx))
-    _, stronger = curvature.principal()
+    _, stronger = curvature.principal
     sharpness = np.repeat(
         [float(np.median(stronger[tuple(line.T)])) for line in lines], [len(line) for line in lines]
     )
@@ -223,7 +223,7 @@ def _curvature_at(
     reach = int(np.ceil(4 * scale)) + 1
     y, x = np.rint(centre).astype(int)
     around = np.pad(signal, reach, mode="edge")[y : y + 2 * reach + 1, x : x + 2 * reach + 1]
-    weaker, stronger = Curvature.of(around, scale).principal()
+    weaker, stronger = Curvature.of(around, scale).principal
     return float(weaker[reach, reach]), float(stronger[reach, reach])
 
 

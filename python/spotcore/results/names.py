@@ -1,0 +1,175 @@
+"""What the files of a result are called and where they lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["COMPARISONS", "PlateFiles", "WellFiles", "is_record", "output_names", "records_in"]
+
+_RECORD, _EDITED = ".run.json", ".edited"
+
+
+@dataclass(frozen=True)
+class WellFiles:
+    """The files of one analysed picture.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where they are.
+    name : str
+        NAME, with which all of them begin: that of the picture, or "A1", or "A1.red".
+    """
+
+    folder: Path
+    name: str
+
+    @classmethod
+    def of(cls, record: str | os.PathLike[str]) -> WellFiles:
+        """Name the files that lie beside a NAME.run.json or NAME.edited.run.json."""
+        path = Path(record)
+        return cls(path.parent, path.name.removesuffix(_RECORD).removesuffix(_EDITED))
+
+    def _path(self, end: str) -> Path:
+        return self.folder / f"{self.name}{end}"
+
+    @property
+    def record(self) -> Path:
+        """How it was analysed and what came out; written last."""
+        return self._path(_RECORD)
+
+    @property
+    def cells(self) -> Path:
+        """Table of what counts."""
+        return self._path(".cells.csv")
+
+    @property
+    def artefacts(self) -> Path:
+        """Table of what was seen and does not count."""
+        return self._path(".artefacts.csv")
+
+    @property
+    def overlay(self) -> Path:
+        """The picture with its marks."""
+        return self._path(".overlay.png")
+
+    @property
+    def maps(self) -> Path:
+        """Signal, score and fit, where they were asked for."""
+        return self._path(".maps.npz")
+
+    @property
+    def edited_cells(self) -> Path:
+        """The table of cells as a person left it."""
+        return self._path(f"{_EDITED}.cells.csv")
+
+    @property
+    def edited_record(self) -> Path:
+        """Who edited, when and why."""
+        return self._path(f"{_EDITED}{_RECORD}")
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """What an analysis writes; the record, which vouches for the others, first."""
+        return (self.record, self.cells, self.artefacts, self.overlay, self.maps)
+
+
+def records_in(folder: str | os.PathLike[str]) -> list[WellFiles]:
+    """List the pictures whose records lie in a folder, by name; edits are none of their own."""
+    found = (WellFiles.of(path) for path in Path(folder).glob(f"*{_RECORD}"))
+    return sorted(set(found), key=lambda files: files.name)
+
+
+def is_record(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is that of a record or of the record of an edit."""
+    return os.fspath(path).endswith(_RECORD)
+
+
+@dataclass(frozen=True)
+class PlateFiles:
+    """The files of a plate.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        OUT of ``spotcore plate``.
+    """
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """How the plate was analysed, and its wells. Written after the wells."""
+        return self.folder / "plate.json"
+
+    @property
+    def wells(self) -> Path:
+        """Folder of the wells' own files."""
+        return self.folder / "wells"
+
+    def well(self, name: str) -> WellFiles:
+        """Name the files of one picture of the plate."""
+        return WellFiles(self.wells, name)
+
+    def cells_of_colours(self, well: str) -> Path:
+        """Table of a well's cells over all its channels."""
+        return self.wells / f"{well}.colours.csv"
+
+    def table(self, name: str) -> Path:
+        """Table of a plate, by the name of what its rows are: "wells", "replicates", ..."""
+        return self.folder / f"{name}.csv"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.folder / "report.html"
+
+    @property
+    def mosaic(self) -> Path:
+        """The wells' pictures side by side."""
+        return self.folder / "mosaic.png"
+
+    @property
+    def heatmap(self) -> Path:
+        """The wells' counts in colours."""
+        return self.folder / "heatmap.png"
+
+    @property
+    def of_all_wells(self) -> tuple[Path, ...]:
+        """What is made of all wells: none of it outlives the start of another run."""
+        tables = map(self.table, ("wells", *COMPARISONS))
+        return (self.record, *tables, self.report, self.mosaic, self.heatmap)
+
+
+#: Tables that compare the wells of a plate.
+COMPARISONS = ("replicates", "responses", "colours", "registration")
+
+
+def output_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Choose the NAME of each file's outputs: its stem.
+
+    A file that is given twice is taken once.
+
+    Raises
+    ------
+    ValueError
+        If two files would write the same outputs; the message names both.
+    """
+    names: dict[Path, str] = {}
+    taken: dict[str, Path] = {}
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            continue
+        seen.add(path.resolve())
+        other = taken.setdefault(path.stem.casefold(), path)
+        if other is not path:
+            raise ValueError(
+                f"{other} and {path} would both write {path.stem}.cells.csv; "
+                "give them different names or run them into different folders"
+            )
+        names[path] = path.stem
+    return names

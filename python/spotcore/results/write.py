@@ -1,0 +1,123 @@
+"""Write what was found in a picture: its tables, its overlay, its maps and, last, its record."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spotcore._files import write_csv, write_json, write_npz, write_png
+from spotcore.analysis import WellAnalysis, timed
+from spotcore.images.overlay import overlay_picture
+from spotcore.results.names import WellFiles
+from spotcore.results.record import Record
+from spotcore.wells.measure import Measures, nearest_neighbour
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from spotcore.detections import Cells
+
+__all__ = ["cell_columns", "draw_cells", "write_well"]
+
+
+def write_well(
+    files: WellFiles, analysis: WellAnalysis, file: Path, page: int | None, started: str
+) -> Record:
+    """Write the files of a picture.
+
+    Parameters
+    ----------
+    files : WellFiles
+        Where to write; the folder exists.
+    analysis : WellAnalysis
+        What was found.
+    file, page : pathlib.Path, int or None
+        Where the picture is from.
+    started : str
+        When the analysis began.
+
+    Returns
+    -------
+    Record
+        What NAME.run.json holds. It is written last: where it is, the others are whole.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    with timed(analysis.seconds, "write"):
+        columns = cell_columns(analysis.cells, analysis.measures, analysis.pixel_size)
+        write_csv(files.cells, columns)
+        write_csv(files.artefacts, analysis.artefacts.columns())
+        well = analysis.well
+        found = f"{_in_words(analysis)}   ({well.preset}, {well.polarity} spots)"
+        write_png(files.overlay, draw_cells(analysis, f"{file.name}   {found}"))
+        if analysis.maps:
+            write_npz(files.maps, analysis.maps)
+    record = Record.of(analysis, file, page, started)
+    write_json(files.record, record.as_json())
+    return record
+
+
+def _in_words(analysis: WellAnalysis) -> str:
+    """Say in a few words what came out."""
+    status = analysis.status
+    if status.count is None:
+        return f"{status.status.replace('_', ' ')} ({status.reason})"
+    return f"{status.count} cells"
+
+
+def draw_cells(analysis: WellAnalysis, caption: str) -> Image:
+    """Draw the cells on the picture they were found in, with the border of the used pixels."""
+    well, circle = analysis.well, analysis.well.circle
+    return overlay_picture(
+        analysis.picture.pixels,
+        analysis.cells.yx,
+        max(2.0 * well.spot_scale, 3.0),
+        dark_spots=well.polarity == "dark",
+        well=None if circle is None else (circle.y, circle.x, circle.radius - circle.rim),
+        caption=caption,
+    )
+
+
+def cell_columns(cells: Cells, measures: Measures, pixel_size: float | None) -> dict[str, Any]:
+    """Return the columns of NAME.cells.csv.
+
+    Parameters
+    ----------
+    cells : Cells
+    measures : Measures
+        Of the same spots.
+    pixel_size : float or None
+        Pixel side in µm: then positions, diameter and distance come in µm and the area in mm² too.
+
+    Returns
+    -------
+    dict
+        Columns of length n by name, in the order of the file. ``nearest`` is empty where a spot is
+        alone.
+    """
+    own = replace(cells, confidence=None).columns()
+    distance = nearest_neighbour(cells.yx)
+    table: dict[str, Any] = {"y": own.pop("y"), "x": own.pop("x")}
+    shares = {name: own.pop(name) for name in list(own) if name.startswith("share_")}
+    micrometres = pixel_size is not None
+    side = pixel_size or 1.0
+    if micrometres:
+        table |= {"y_um": cells.y * side, "x_um": cells.x * side}
+    table |= own  # score and, of a solver, secretion
+    table["area"] = measures.area
+    if micrometres:
+        table["area_mm2"] = measures.area * (side * 1e-3) ** 2
+    table["diameter"] = measures.diameter
+    if micrometres:
+        table["diameter_um"] = measures.diameter * side
+    for name in ("peak", "density", "sharpness", "confidence"):
+        table[name] = getattr(measures, name)
+    table["nearest"] = [d if math.isfinite(d) else "" for d in distance.tolist()]
+    if micrometres:
+        table["nearest_um"] = [d * side if math.isfinite(d) else "" for d in distance.tolist()]
+    return table | shares
