@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from spotcore._arrays import as_sigma_limits
 from spotcore.images.light import flattened, linear
 from spotcore.images.read import Picture, read_image
 from spotcore.model.decimation import KERNEL_TOL
@@ -27,7 +28,7 @@ from spotcore.wells.circle import find_well, flat_part
 from spotcore.wells.dye import Colour, in_colour
 from spotcore.wells.measure import Limits, Measures, measure_cells, within
 from spotcore.wells.membrane import find_polarity
-from spotcore.wells.prepare import Well, prepare_well
+from spotcore.wells.prepare import Well
 from spotcore.wells.saturation import saturated
 from spotcore.wells.spots import find_spots
 from spotcore.wells.status import Status, well_status
@@ -280,18 +281,18 @@ def prepare(picture: Picture, settings: Settings) -> tuple[Picture, Colour | Non
         polarity = find_polarity(light.pixels, flat_part((height, width), circle))
     seen, colour = in_colour(light, settings.stain, polarity, circle)
     pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
-    limits = settings.sigma_limits
-    if limits is not None and pixel_size is not None:
-        limits = tuple(limit / pixel_size for limit in limits)
-    well = prepare_well(
+    limits = None
+    if settings.sigma_limits is not None:
+        limits = as_sigma_limits(np.array(settings.sigma_limits) / (pixel_size or 1.0))
+    well = Well.of(
         seen.pixels,
+        circle,
+        polarity,
         preset=settings.preset,
-        polarity=polarity,
         lam=settings.lam,
         sigma_limits=limits,
         full_scale=picture.full_scale,
         pixel_size=pixel_size,
-        circle=circle,
         saturated=saturated(picture, polarity),
     )
     return seen, colour, well

@@ -13,8 +13,10 @@ from spotcore.images.light import flattened, linear
 from spotcore.images.read import Picture, luminance
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
-from spotcore.wells import prepare_well
-from spotcore.wells.dye import STAINS, in_colour
+from spotcore.wells import dye, prepare_well
+from spotcore.wells.circle import find_well, flat_part
+from spotcore.wells.dye import STAINS
+from spotcore.wells.membrane import find_polarity
 from spotcore.wells.prepare import SIGMA_LIMITS_UM
 from spotcore.wells.saturation import domed, saturated
 
@@ -30,6 +32,13 @@ def colour_picture(colours, full_scale=255):
 
 def prepared(picture, settings, pixel_size=None):
     return prepare(replace(picture, pixel_size=pixel_size), settings)[2]
+
+
+def in_colour(picture, stain="auto", polarity=None):
+    """As an analysis does it: with the well and the polarity of the picture."""
+    circle = find_well(picture.pixels)
+    flat = flat_part(picture.pixels.shape, circle)
+    return dye.in_colour(picture, stain, polarity or find_polarity(picture.pixels, flat), circle)
 
 
 def unit(v):

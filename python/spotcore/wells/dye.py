@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore.images.read import Picture
-from spotcore.wells.circle import Circle, find_well, flat_part
-from spotcore.wells.membrane import background, find_polarity
+from spotcore.wells.circle import flat_part
+from spotcore.wells.membrane import background
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spotcore.wells.circle import Circle
     from spotcore.wells.membrane import Polarity
 
 __all__ = ["STAINS", "Colour", "in_colour", "spot_colour"]
@@ -51,9 +52,9 @@ class Colour:
 
 def in_colour(
     picture: Picture,
-    stain: str | tuple[float, float, float] = "auto",
-    polarity: Literal["auto", "dark", "bright"] = "auto",
-    circle: Circle | Literal["auto"] | None = "auto",
+    stain: str | tuple[float, float, float],
+    polarity: Polarity,
+    circle: Circle | None,
 ) -> tuple[Picture, Colour | None]:
     """Make a grey picture in the colour of the spots: what a filter for their dye would show.
 
@@ -67,10 +68,10 @@ def in_colour(
     stain : str or three floats
         "auto": found by `spot_colour`; "luminance": none, the picture stays as it is; a name of
         `STAINS`; or strength in red, green and blue.
-    polarity : {"auto", "dark", "bright"}
+    polarity : {"dark", "bright"}
         What the spots are.
-    circle : Circle or None, optional
-        Edge of the well as `find_well` has it; "auto" looks for it.
+    circle : Circle or None
+        Edge of the well, as `find_well` has it.
 
     Returns
     -------
@@ -88,13 +89,10 @@ def in_colour(
     if picture.colours is None or stain == "luminance":
         return picture, None
     height, width = picture.pixels.shape
-    if circle == "auto":
-        circle = find_well(picture.pixels)
     inside = flat_part((height, width), circle)
     radius = min(height, width) / 2 if circle is None else circle.radius
-    kind: Polarity = find_polarity(picture.pixels, inside) if polarity == "auto" else polarity
     scale = float(picture.full_scale)
-    if kind == "dark":
+    if polarity == "dark":
         level = np.log10((scale + 0.5) / (np.maximum(picture.colours, 0) + 0.5))
     else:
         level = picture.colours
@@ -106,7 +104,7 @@ def in_colour(
         return replace(picture, colours=None), colour
     v = np.array(colour.vector, np.float32)
     amount = level @ (v / (v @ v))
-    grey = (scale + 0.5) * 10.0**-amount - 0.5 if kind == "dark" else amount
+    grey = (scale + 0.5) * 10.0**-amount - 0.5 if polarity == "dark" else amount
     made = np.clip(grey, 0.0, scale).astype(np.float32)
     return replace(picture, pixels=made, colours=None, channel="spots' colour"), colour
 

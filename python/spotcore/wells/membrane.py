@@ -13,7 +13,15 @@ from spotcore.wells.gaussian import gaussian
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Polarity", "background", "continued", "find_polarity", "noise_sigma", "rim_shading"]
+__all__ = [
+    "Polarity",
+    "background",
+    "filled_outside",
+    "find_polarity",
+    "noise_sigma",
+    "rim_shading",
+    "without_background",
+]
 
 Polarity = Literal["dark", "bright"]
 
@@ -243,7 +251,47 @@ def noise_sigma(
     return 1.4826 * float(np.quantile(medians, 0.02)) / gain if medians else 0.0
 
 
-def continued(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+def without_background(
+    level: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    width: float,
+    scale: float,
+    tile: float,
+    floor: float,
+) -> tuple[NDArray[np.float32], float]:
+    """Take the shading off and measure the noise that stays, at least `floor`.
+
+    The noise is measured on a first estimate, whose only use is to free it from the shading.
+
+    Parameters
+    ----------
+    level : ndarray, shape [H, W]
+        Image, spots bright.
+    inside : ndarray, bool, shape [H, W]
+        Pixels of the membrane; outside, 0 is left.
+    width : float
+        Of the window of `background`, in pixels.
+    scale, tile : float
+        As `noise_sigma` has them, in pixels.
+    floor : float
+        Smallest noise.
+
+    Returns
+    -------
+    signal : ndarray, float32, shape [H, W]
+    noise : float
+    """
+
+    def left(noise: float, rounds: int) -> NDArray[np.float32]:
+        signal = level - background(level, inside, width, noise, rounds)
+        signal[~inside] = 0.0
+        return signal
+
+    noise = max(noise_sigma(left(floor, 4), inside, scale, tile), floor)
+    return left(noise, 12), noise
+
+
+def filled_outside(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Give every pixel outside the value of the nearest one inside: no edge to be seen there.
 
     Parameters
@@ -262,5 +310,5 @@ def continued(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray
     if inside.all() or not inside.any():
         return signal
     nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    continued: NDArray[np.float32] = signal[tuple(nearest)]
-    return continued
+    filled: NDArray[np.float32] = signal[tuple(nearest)]
+    return filled

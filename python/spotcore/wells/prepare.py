@@ -22,11 +22,11 @@ from spotcore.wells.circle import Circle, find_well, flat_part, well_depth
 from spotcore.wells.curvature import Curvature
 from spotcore.wells.membrane import (
     Polarity,
-    background,
-    continued,
+    filled_outside,
     find_polarity,
     noise_sigma,
     rim_shading,
+    without_background,
 )
 from spotcore.wells.saturation import domed
 
@@ -57,6 +57,8 @@ PEAK_SHARE, SMALLEST_PEAK = 0.65, 1.3
 #: Errors of an 8-bit picture that was stretched, inverted or compressed, in grey levels.
 GREY_NOISE = 2.5
 _BACKGROUND_SCALE = 1 / 8  # of the well's radius: wider than a spot's halo, narrower than shading
+#: Noise is measured at this share of the peaks' scale, in tiles of so many to a radius: some 60.
+_FINEST, _TILES = 0.6, 4.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +105,96 @@ class Well:
     spot_scale: float
     clipped: float
 
+    @classmethod
+    def of(
+        cls,
+        grey: NDArray[np.float32],
+        circle: Circle | None,
+        polarity: Polarity,
+        *,
+        preset: Literal["auto", "paper", "well"],
+        lam: float | None,
+        sigma_limits: NDArray[np.float64] | None,
+        full_scale: float,
+        pixel_size: float | None,
+        saturated: NDArray[np.bool_] | None = None,
+    ) -> Well:
+        """Make an image ready whose well and polarity are known.
+
+        Parameters
+        ----------
+        grey : ndarray, float32, shape [H, W]
+            Grey levels.
+        circle : Circle or None
+            Edge of the well, as `find_well` has it.
+        polarity : {"dark", "bright"}
+            What the spots are.
+        preset, lam, sigma_limits, full_scale, pixel_size
+            As `prepare_well` has them.
+        saturated : ndarray, bool, shape [H, W], optional
+            Pixels that the camera cut off. With the preset "well" they weigh nothing: a saturated
+            spot is as bright as the camera goes, or brighter, and its flanks say how much.
+
+        Returns
+        -------
+        Well
+        """
+        chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
+        radius = WELL_RADIUS if circle is None else circle.radius
+        zoom = radius / WELL_RADIUS
+        spot_scale = max(2.0 * zoom, 1.0)
+        depth = well_depth(grey, circle)
+        inside = depth > _peak_scale(spot_scale)
+        finest = _FINEST * _peak_scale(spot_scale)
+        level, grey_step = _as_level(grey, inside, polarity)
+        if chosen == "paper":
+            signal = level * (255.0 / max(float(level.max()), 1e-30))
+            limits = np.array(PAPER_SIGMA_LIMITS)
+            noise = noise_sigma(signal, inside, finest, radius / _TILES)
+        else:
+            if circle is not None:
+                reach = round(_BACKGROUND_SCALE * radius)
+                level = level - rim_shading(level, depth, (circle.y, circle.x), reach)
+            floor = GREY_NOISE * grey_step
+            signal, noise = without_background(
+                level, inside, _BACKGROUND_SCALE * radius, finest, radius / _TILES, floor
+            )
+            # Rounded: wells of one plate, whose radii differ by a pixel, share a model.
+            limits = np.array(WELL_SIGMA_LIMITS) * round(zoom, 2)
+            if pixel_size is not None:
+                limits = np.array(SIGMA_LIMITS_UM) / pixel_size
+        if sigma_limits is not None:
+            limits = sigma_limits
+        if lam is None:
+            lam = PAPER_LAM if chosen == "paper" else lambda_from_noise(noise, limits)
+        w = inside.astype(np.float32)
+        if polarity == "dark":
+            # Poisson or read noise of the light grows in optical density as the light fades: the
+            # darkest spots, where dye and sensor saturate, are the least to be trusted.
+            w *= np.clip((grey + 0.5) / (np.median(grey[inside]) + 0.5), 0.0, 1.0)
+        signal = np.ascontiguousarray(signal, dtype=np.float32)
+        if chosen == "well" and saturated is not None and saturated.any():
+            w[saturated] = 0.0
+            signal = domed(signal, saturated & inside)
+        return cls(
+            signal=signal,
+            w=w,
+            mask=inside.astype(np.float32),
+            depth=depth,
+            sigma_limits=limits,
+            lam=lam,
+            polarity=polarity,
+            preset=chosen,
+            circle=circle,
+            noise=noise,
+            spot_scale=spot_scale,
+            clipped=float(np.mean((grey[inside] <= 0) | (grey[inside] >= full_scale))),
+        )
+
     @cached_property
     def continued(self) -> NDArray[np.float32]:
         """`signal` [H, W] that shows no edge: outside, the value of the nearest pixel inside."""
-        return continued(self.signal, self.mask > 0)
+        return filled_outside(self.signal, self.mask > 0)
 
     @cached_property
     def curvature(self) -> Curvature:
@@ -128,8 +216,6 @@ def prepare_well(
     sigma_limits: ArrayLike | None = None,
     full_scale: float = 255.0,
     pixel_size: float | None = None,
-    circle: Circle | Literal["auto"] | None = "auto",
-    saturated: NDArray[np.bool_] | None = None,
 ) -> Well:
     """Make an image of a well ready for a solve.
 
@@ -151,11 +237,6 @@ def prepare_well(
         The largest grey level that the file can hold.
     pixel_size : float, optional
         Pixel side in µm: the preset "well" has its sigma bins in µm then (`SIGMA_LIMITS_UM`).
-    circle : Circle or None, optional
-        Edge of the well as `find_well` has it; "auto" looks for it.
-    saturated : ndarray, bool, shape [H, W], optional
-        Pixels that the camera cut off. With the preset "well" they weigh nothing: a saturated spot
-        is as bright as the camera goes, or brighter, and its flanks say how much.
 
     Returns
     -------
@@ -169,58 +250,19 @@ def prepare_well(
     grey = as_image(image, "image")
     as_choice(preset, "preset", ("auto", "paper", "well"))
     as_choice(polarity, "polarity", ("auto", "dark", "bright"))
-    if circle == "auto":
-        circle = find_well(grey)
-    chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
-    radius = WELL_RADIUS if circle is None else circle.radius
-    zoom = radius / WELL_RADIUS
-    spot_scale = max(2.0 * zoom, 1.0)
-    depth = well_depth(grey, circle)
-    inside = depth > _peak_scale(spot_scale)
-    # By the membrane alone: the rim is bright or dark on its own.
-    flat = flat_part(depth.shape, circle)
-    kind: Polarity = find_polarity(grey, flat) if polarity == "auto" else polarity
-    level, grey_step = _as_level(grey, inside, kind)
-    if chosen == "paper":
-        signal = level * (255.0 / max(float(level.max()), 1e-30))
-        limits = np.array(PAPER_SIGMA_LIMITS)
-        noise = _noise(signal, inside, radius, spot_scale)
-    else:
-        if circle is not None:
-            reach = round(_BACKGROUND_SCALE * radius)
-            level = level - rim_shading(level, depth, (circle.y, circle.x), reach)
-        floor = GREY_NOISE * grey_step
-        signal, noise = _without_background(level, inside, radius, spot_scale, floor)
-        # Rounded: wells of one plate, whose radii differ by a pixel, share a model.
-        limits = np.array(WELL_SIGMA_LIMITS) * round(zoom, 2)
-        if pixel_size is not None:
-            limits = np.array(SIGMA_LIMITS_UM) / pixel_size
-    if sigma_limits is not None:
-        limits = as_sigma_limits(sigma_limits)
-    if lam is None:
-        lam = PAPER_LAM if chosen == "paper" else lambda_from_noise(noise, limits)
-    w = inside.astype(np.float32)
-    if kind == "dark":
-        # Poisson or read noise of the light grows in optical density as the light fades: the
-        # darkest spots, where dye and sensor saturate, are the least to be trusted.
-        w *= np.clip((grey + 0.5) / (np.median(grey[inside]) + 0.5), 0.0, 1.0)
-    signal = np.ascontiguousarray(signal, dtype=np.float32)
-    if chosen == "well" and saturated is not None and saturated.any():
-        w[saturated] = 0.0
-        signal = domed(signal, saturated & inside)
-    return Well(
-        signal=signal,
-        w=w,
-        mask=inside.astype(np.float32),
-        depth=depth,
-        sigma_limits=limits,
-        lam=as_number(lam, "lam", minimum=0.0),
-        polarity=kind,
-        preset=chosen,
-        circle=circle,
-        noise=noise,
-        spot_scale=spot_scale,
-        clipped=float(np.mean((grey[inside] <= 0) | (grey[inside] >= full_scale))),
+    circle = find_well(grey)
+    if polarity == "auto":
+        # By the membrane alone: the rim is bright or dark on its own.
+        polarity = find_polarity(grey, flat_part((grey.shape[0], grey.shape[1]), circle))
+    return Well.of(
+        grey,
+        circle,
+        polarity,
+        preset=preset,
+        lam=None if lam is None else as_number(lam, "lam", minimum=0.0),
+        sigma_limits=None if sigma_limits is None else as_sigma_limits(sigma_limits),
+        full_scale=full_scale,
+        pixel_size=pixel_size,
     )
 
 
@@ -262,32 +304,3 @@ def _as_level(
         return grey, 1.0
     density: NDArray[np.float32] = np.log10((grey.max() + 0.5) / (np.maximum(grey, 0) + 0.5))
     return density, 1.0 / (math.log(10.0) * max(float(np.median(grey[inside])), 1.0))
-
-
-def _without_background(
-    level: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    radius: float,
-    spot_scale: float,
-    floor: float,
-) -> tuple[NDArray[np.float32], float]:
-    """Take the shading off and measure the noise that stays, at least `floor`.
-
-    The noise is measured on a first estimate, whose only use is to free it from the shading.
-    """
-    width = _BACKGROUND_SCALE * radius
-
-    def left(noise: float, rounds: int) -> NDArray[np.float32]:
-        signal = level - background(level, inside, width, noise, rounds)
-        signal[~inside] = 0.0
-        return signal
-
-    noise = max(_noise(left(floor, 4), inside, radius, spot_scale), floor)
-    return left(noise, 12), noise
-
-
-def _noise(
-    signal: NDArray[np.float32], inside: NDArray[np.bool_], radius: float, spot_scale: float
-) -> float:
-    """Measure the noise at the scale of the finest sigma bin, in some 60 tiles of the well."""
-    return noise_sigma(signal, inside, 0.6 * _peak_scale(spot_scale), radius / 4.5)
