@@ -24,7 +24,7 @@ def torch_peer(parameters: SpotNetParameters, threads: int) -> Peer:
     import torch
     from torch.nn.functional import conv2d
 
-    from spotcore.train.trainer import keep_freed_memory
+    from spotcore.train.memory import keep_freed_memory
 
     keep_freed_memory()
 

@@ -6,11 +6,13 @@ image -> observation model -> solver -> detections -> metrics
 from __future__ import annotations
 
 from spotcore._backends import __version__
+from spotcore.analysis import WellAnalysis, analyse
 from spotcore.detections import Cells, detect, local_maxima
 from spotcore.images import ImageError, Picture, read_image
 from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
 from spotcore.model import ObservationModel
 from spotcore.networks import ConvNet, SpotNet
+from spotcore.settings import Settings
 from spotcore.simulation import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
 from spotcore.wells import Well, find_cells, prepare_well
@@ -24,10 +26,13 @@ __all__ = [
     "ObservationModel",
     "Picture",
     "Result",
+    "Settings",
     "Simulation",
     "SpotNet",
     "Well",
+    "WellAnalysis",
     "__version__",
+    "analyse",
     "best_f1",
     "detect",
     "f1_at",

@@ -139,7 +139,7 @@ def solve(
         Multiplies the step of ``"fista"``. Up to 4/3 of the default step no mode of a quadratic
         grows, whatever the momentum; the theory of FISTA promises nothing beyond 1.
     momentum : {"beck-teboulle", "chambolle-dossal"}
-        Sequence ``t(i)`` of the acceleration of ``"fista"``.
+        Sequence ``t(i)`` of the acceleration of ``"fista"``; no other method has one.
     momentum_a : float
         Parameter ``a > 2`` of the Chambolle-Dossal sequence.
     w : array_like, shape [H, W], optional
@@ -234,6 +234,11 @@ def solve(
         if step_scale != 1.0:
             raise ValueError(
                 f"step_scale: expected 1, as only 'fista' takes steps, got {step_scale}"
+            )
+        if momentum != _MOMENTA[0] or momentum_a != 3.0:
+            raise ValueError(
+                f"momentum: expected the default, as only 'fista' has one, got {momentum!r}"
+                f" with momentum_a {momentum_a:g}"
             )
         found = _core.primal_dual(model.preconditioned_plan(d.shape, threads), **problem)
     else:

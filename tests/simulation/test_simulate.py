@@ -12,7 +12,7 @@ import scipy.fft
 
 from spotcore.model.kernels import omega
 from spotcore.simulation.diffusion import secretion_matrix, sigma_grid
-from spotcore.simulation.simulate import ISBI2019, PART2_2018, PRESETS, Preset, render, simulate
+from spotcore.simulation.simulate import ISBI2019, PART2_2018, PRESETS, Physics, render, simulate
 
 # Same-size float32 convolutions with factors exact to 1e-6: what the observation model promises.
 EXACT = 1e-5
@@ -324,7 +324,7 @@ def test_bad_arguments_are_named(arguments, error, message):
 )
 def test_impossible_presets_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        Preset(**{"name": "mine", "assay": ISBI2019.assay, **change})
+        Physics(**{"name": "mine", "assay": ISBI2019.assay, **change})
 
 
 @pytest.mark.parametrize(

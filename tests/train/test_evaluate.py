@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spotcore import best_f1, f1_at, local_maxima, match
-from spotcore.networks.metadata import ThresholdRule, confidence, typical_peak
+from spotcore.networks.metadata import ThresholdRule, score_confidence, typical_peak
 from spotcore.train import evaluate as module
 from spotcore.train.calibrate import (
     Peaks,
@@ -160,7 +160,7 @@ def test_confidence_means_what_it_says():
     for row in reliability([drawn(seed) for seed in range(5, 10)], rule, fitted):
         error = np.sqrt(0.25 / row["detections"])
         assert abs(row["stated"] - row["found"]) < 4 * error + 0.02
-    assert confidence([1.0], 1.0, (a, b))[0] == pytest.approx(1 / (1 + np.exp(-b)))
+    assert score_confidence([1.0], 1.0, (a, b))[0] == pytest.approx(1 / (1 + np.exp(-b)))
 
 
 def test_confidence_of_peaks_that_do_not_mix_is_finite():

@@ -24,7 +24,7 @@ from spotcore.train.eigen_adam import EigenAdam  # noqa: E402
 from spotcore.train.inference import maps_of  # noqa: E402
 from spotcore.train.losses import Detection, part_loss, parts_of  # noqa: E402
 from spotcore.train.model import build  # noqa: E402
-from spotcore.train.saved import load_network  # noqa: E402
+from spotcore.train.saved import load_evaluated  # noqa: E402
 from spotcore.train.trainer import CheckpointError, Trainer  # noqa: E402
 from spotcore.train.truth import Truth, squared_error  # noqa: E402
 
@@ -248,7 +248,7 @@ def test_killed_run_ends_with_the_same_bits(tmp_path, optimiser, monkeypatch):
     assert rows[0] == rows[1] and len(rows[0]) == 3
     header = (tmp_path / "whole" / "history.csv").read_text().splitlines()[0]
     assert header.startswith("step,seconds") and "f1_20" in header
-    assert load_network(tmp_path / "whole" / "network.pt").rule.kind == "relative"
+    assert load_evaluated(tmp_path / "whole" / "network.pt").rule.kind == "relative"
 
 
 def test_checkpoint_of_another_run_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from spotcore.networks.convert import convert  # noqa: E402
 from spotcore.train.export import write_network  # noqa: E402
 from spotcore.train.inference import maps_of  # noqa: E402
 from spotcore.train.model import NONLINEARITIES, ConvNet, SpotNet, build  # noqa: E402
-from spotcore.train.saved import load_network, restored  # noqa: E402
+from spotcore.train.saved import load_evaluated, restored  # noqa: E402
 
 
 def random_spotnet(**options):
@@ -137,7 +137,7 @@ def test_converted_network_of_a_run_gives_the_same_in_the_core(tmp_path, kind):
     path = tmp_path / "network.pt"
     write_network(network, path, {"recipe": {}}, "tiny", calibration=False)
     parameters.write(tmp_path / "tiny.safetensors", convert(path, name="tiny"))
-    trained, core = (load_network(p) for p in (path, tmp_path / "tiny.safetensors"))
+    trained, core = (load_evaluated(p) for p in (path, tmp_path / "tiny.safetensors"))
     assert core.rule == trained.rule and core.label.startswith("tiny-")
     image = np.random.default_rng(0).uniform(0, 200, (24, 31)).astype(np.float32)
     for ours, theirs in zip(core.maps(image), trained.maps(image), strict=True):

@@ -77,6 +77,7 @@ def train(
     """
     try:
         from spotcore.train import figures
+        from spotcore.train.memory import keep_freed_memory
         from spotcore.train.recipes import RECIPES
         from spotcore.train.trainer import Trainer
     except ModuleNotFoundError as error:
@@ -93,6 +94,7 @@ def train(
             raise fail(f"{output}: holds a checkpoint; add --resume, or take another folder")
         if there:
             trainer.resume()
+        keep_freed_memory()
         with tqdm(total=chosen.steps, initial=trainer.step, unit="step", file=sys.stderr) as bar:
             trainer.run(checkpoint_every=checkpoint_every, progress=_shown_on(bar))
     except (ValueError, RuntimeError, OSError) as error:
@@ -138,13 +140,13 @@ def reproduce(
     try:
         from spotcore.train import figures
         from spotcore.train.evaluate import cases, evaluate, summary
-        from spotcore.train.saved import load_network
+        from spotcore.train.saved import load_evaluated
     except ModuleNotFoundError as error:
         raise fail(f"reproduce needs {error.name}: pip install 'spotcore[train]'") from None
     from tqdm import tqdm
 
     try:
-        loaded = [load_network(path) for path in networks]
+        loaded = [load_evaluated(path) for path in networks]
         todo = cases(images, preset=preset, bits=bits)
         lines = evaluate(loaded, todo, output / "images.csv", output / "simulated", radius)
         rows = list(tqdm(lines, total=len(todo) * len(loaded), unit="image", file=sys.stderr))

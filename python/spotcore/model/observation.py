@@ -48,7 +48,8 @@ class ObservationModel:
 
     Notes
     -----
-    The model holds no image-sized memory and no threads; it can be shared freely.
+    The model holds no threads, and per image size only what a solve prepares (a step, the factors
+    of a preconditioner). Threads can share it: two that come first prepare the same thing twice.
 
     References
     ----------

@@ -13,7 +13,7 @@ from spotcore._arrays import as_image, as_number, as_real, as_shaped_image
 from spotcore._backends import as_threads
 from spotcore.detections import Cells, local_maxima
 from spotcore.networks import parameters
-from spotcore.networks.metadata import confidence
+from spotcore.networks.metadata import score_confidence
 from spotcore.networks.parameters import ConvNetParameters, SpotNetParameters
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class _Network(Generic[_Parameters]):
         yx, value = yx[keep], value[keep]
         sure = None
         if metadata.calibration is not None:
-            sure = confidence(value, own, metadata.calibration)
+            sure = score_confidence(value, own, metadata.calibration)
         return Cells(yx[:, 0].copy(), yx[:, 1].copy(), value, None, None, limit, sure)
 
     def _run(

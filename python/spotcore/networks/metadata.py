@@ -21,7 +21,7 @@ __all__ = [
     "THRESHOLDS",
     "Metadata",
     "ThresholdRule",
-    "confidence",
+    "score_confidence",
     "typical_peak",
 ]
 
@@ -91,7 +91,7 @@ def typical_peak(scores: NDArray[np.float32]) -> float:
     return float(ordered[np.searchsorted(mass, mass[-1] / 2.0)])
 
 
-def confidence(
+def score_confidence(
     score: ArrayLike, threshold: float, calibration: tuple[float, float]
 ) -> NDArray[np.float64]:
     """Return the probability that a peak is a cell, as `Metadata` defines it.

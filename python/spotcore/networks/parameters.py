@@ -52,7 +52,7 @@ _KEYS = {"spotnet": _ARCHITECTURE | {"nonlinearity", "tied"}, "convnet": _ARCHIT
 
 @dataclass(frozen=True, eq=False)
 class SpotNetParameters:
-    """Parameters of SpotNet: L layers of K kernels of S x S (MODEL.md, section 4).
+    """Parameters of SpotNet: L layers of K kernels of S x S (ISBI 2019, Section 2).
 
     With ``*`` the correlation of the same size, zeros outside the image, ``s`` the image,
 

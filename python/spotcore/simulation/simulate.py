@@ -22,13 +22,13 @@ from spotcore.simulation.diffusion import Assay, secretion_matrix, sigma_grid
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ISBI2019", "PART2_2018", "PRESETS", "Preset", "Simulation", "render", "simulate"]
+__all__ = ["ISBI2019", "PART2_2018", "PRESETS", "Physics", "Simulation", "render", "simulate"]
 
 _FULL_SCALE = 255.0  # the papers' images lie in [0, 255]
 
 
 @dataclass(frozen=True)
-class Preset:
+class Physics:
     """What, besides number of cells, size, noise and seed, decides a simulated image.
 
     Parameters
@@ -62,8 +62,8 @@ class Preset:
                 )
 
 
-PART2_2018 = Preset("part2_2018", Assay(adsorption=1e-7, max_captures=10))
-ISBI2019 = Preset("isbi2019", Assay(adsorption=6e-9, max_captures=20))
+PART2_2018 = Physics("part2_2018", Assay(adsorption=1e-7, max_captures=10))
+ISBI2019 = Physics("isbi2019", Assay(adsorption=6e-9, max_captures=20))
 PRESETS = {preset.name: preset for preset in (PART2_2018, ISBI2019)}
 
 
@@ -94,7 +94,7 @@ class Simulation:
         image to image: ``psdr / scale`` is comparable between images, and
         ``sum_k sqrt(Delta_k) psdr[i, k] / scale`` is the share of `secretion` bound at the end,
         times ``secretion[i]``.
-    preset : Preset
+    preset : Physics
         Settings of the simulation.
     bits : int or None
         Bits of the camera whose quantisation noise was added, None for no noise.
@@ -110,7 +110,7 @@ class Simulation:
     psdr: NDArray[np.float64]
     sigma_limits: NDArray[np.float64]
     scale: float
-    preset: Preset
+    preset: Physics
     bits: int | None
     seed: int | None
 
@@ -118,7 +118,7 @@ class Simulation:
 def simulate(
     n_cells: int = 750,
     shape: tuple[int, int] = (512, 512),
-    preset: str | Preset = "isbi2019",
+    preset: str | Physics = "isbi2019",
     bits: int | None = 6,
     seed: int | np.random.Generator = 0,
 ) -> Simulation:
@@ -136,7 +136,7 @@ def simulate(
         Number of cells, >= 0.
     shape : tuple of two ints
         Height and width of the image in pixels.
-    preset : str or Preset
+    preset : str or Physics
         ``"part2_2018"``, ``"isbi2019"`` or settings of your own.
     bits : int or None
         Bits of the camera, at least 1; None adds no noise. The papers' noise levels 1 to 4 are 10,
@@ -199,7 +199,7 @@ def render(
     cells: ArrayLike,
     psdr: ArrayLike,
     shape: tuple[int, int],
-    preset: str | Preset = "isbi2019",
+    preset: str | Physics = "isbi2019",
 ) -> NDArray[np.float32]:
     """Noise-free, unscaled image of cells with given PSDRs.
 
@@ -211,7 +211,7 @@ def render(
         PSDR of each cell on the sigma bins of the preset, in any unit of intensity.
     shape : tuple of two ints
         Height and width of the image in pixels.
-    preset : str or Preset
+    preset : str or Physics
         Decides the sigma bins and the optical blur.
 
     Returns
@@ -287,12 +287,12 @@ def _with_noise(
     return (np.clip(noisy, 0.0, 1.0) * _FULL_SCALE).astype(np.float32)
 
 
-def _as_preset(preset: str | Preset) -> Preset:
+def _as_preset(preset: str | Physics) -> Physics:
     """Find a preset by name, or take one as it is."""
-    if isinstance(preset, Preset):
+    if isinstance(preset, Physics):
         return preset
     if not isinstance(preset, str):
-        raise TypeError(f"preset: expected a name or a Preset, got {preset!r}")
+        raise TypeError(f"preset: expected a name or a Physics, got {preset!r}")
     if preset not in PRESETS:
-        raise ValueError(f"preset: expected one of {sorted(PRESETS)} or a Preset, got {preset!r}")
+        raise ValueError(f"preset: expected one of {sorted(PRESETS)} or a Physics, got {preset!r}")
     return PRESETS[preset]

@@ -19,7 +19,7 @@ import numpy as np
 
 from spotcore.detections import local_maxima
 from spotcore.metrics import take_closest
-from spotcore.networks.metadata import ThresholdRule, confidence, typical_peak
+from spotcore.networks.metadata import ThresholdRule, score_confidence, typical_peak
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -113,7 +113,7 @@ def reliability(
     """Compare confidence and share of cells among the detections of images, bin by bin."""
     x, y = _relative_scores(images, rule)
     kept = x >= 0.0
-    stated, hit = confidence(np.exp(x[kept]), 1.0, calibration), y[kept]
+    stated, hit = score_confidence(np.exp(x[kept]), 1.0, calibration), y[kept]
     bins = np.minimum((stated * n_bins).astype(int), n_bins - 1)
     return [
         {

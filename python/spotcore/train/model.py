@@ -30,7 +30,7 @@ def _nonneg(x: Tensor, bias: Tensor) -> Tensor:
 
 
 def _group_nonneg(x: Tensor, bias: Tensor) -> Tensor:
-    """Theorem 2 of Part I: non-negative part, its norm over k shrunk by `bias`; x [K, ...]."""
+    """Theorem 2 of Part II: non-negative part, its norm over k shrunk by `bias`; x [K, ...]."""
     positive = torch.relu(x)
     # The floor keeps the derivative of the root finite where no map is positive.
     norm = torch.sqrt((positive * positive).sum(dim=0, keepdim=True).clamp_min(1e-12))

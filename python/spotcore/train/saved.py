@@ -18,7 +18,7 @@ from spotcore.train.model import FULL_SCALE, ConvNet, SpotNet
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["load_network", "read_network", "read_start", "restored"]
+__all__ = ["load_evaluated", "read_network", "read_start", "restored"]
 
 
 def restored(content: dict[str, Any]) -> SpotNet | ConvNet:
@@ -111,7 +111,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
-def load_network(source: str | Path, device: str = "cpu") -> Network:
+def load_evaluated(source: str | Path, device: str = "cpu") -> Network:
     """Load what `spotcore.train.evaluate.evaluate` takes.
 
     Parameters

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import csv
-import ctypes
 import json
 import math
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import spotcore
+from spotcore._backends import __version__
 from spotcore.metrics import best_f1
 from spotcore.train.data import Images, draw_batch, validation_images
 from spotcore.train.eigen_adam import EigenAdam
@@ -34,7 +32,7 @@ from spotcore.train.truth import Truth, squared_error
 if TYPE_CHECKING:
     from spotcore.simulation.simulate import Simulation
 
-__all__ = ["CheckpointError", "Trainer", "keep_freed_memory"]
+__all__ = ["CheckpointError", "Trainer"]
 
 _FORMAT = 1
 _COLUMNS = ("step", "seconds", "learning_rate", "loss", "maps", "detection", "peaks", "mse", "f1")
@@ -74,7 +72,6 @@ class Trainer:
         self.folder = Path(folder)
         self.device = _device(device)
         self.workers = max(1, min(workers, recipe.batch)) if self.device.type == "cpu" else 1
-        torch.manual_seed(recipe.seed)
         self.network = build(recipe.kind, recipe.options, recipe.seed).to(self.device)
         self.detection = Detection().to(self.device)
         self.start = None if start is None else self._begin_with(Path(start))
@@ -168,7 +165,6 @@ class Trainer:
             # Threads that each take some crops share nothing; those inside an operation wait for
             # the slowest after each one.
             torch.set_num_threads(1)
-            keep_freed_memory()
         end = self.recipe.steps if until is None else min(until, self.recipe.steps)
         try:
             while self.step < end:
@@ -275,7 +271,7 @@ class Trainer:
             "device": str(self.device),
             "workers": self.workers,
             "torch": str(torch.__version__),
-            "spotcore": spotcore.__version__,
+            "spotcore": __version__,
             "validation": self.history[-1] if self.history else {},
         }
         path = self.folder / "network.pt"
@@ -306,16 +302,3 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-def keep_freed_memory() -> None:
-    """Let glibc reuse freed blocks of tens of MB instead of returning them: each new page costs."""
-    if sys.platform == "linux":
-        try:
-            mallopt = ctypes.CDLL(None).mallopt
-        except (OSError, AttributeError):  # another C library
-            return
-        arena_max, mmap_threshold, trim_threshold = -8, -3, -1
-        mallopt(arena_max, 1)
-        mallopt(mmap_threshold, 32 << 20)  # the largest it takes
-        mallopt(trim_threshold, 1 << 30)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Circle", "Well", "lambda_from_noise", "prepare_well"]
 
-Preset = Literal["paper", "well"]
+WellPreset = Literal["paper", "well"]
 
 PAPER_SIGMA_LIMITS = (2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0)
 """Part II, Table III, in pixels."""
@@ -99,7 +99,7 @@ class Well:
     sigma_limits: NDArray[np.float64]
     lam: float
     polarity: Polarity
-    preset: Preset
+    preset: WellPreset
     circle: Circle | None
     noise: float
     spot_scale: float
@@ -139,7 +139,7 @@ class Well:
         -------
         Well
         """
-        chosen: Preset = ("paper" if circle is None else "well") if preset == "auto" else preset
+        chosen: WellPreset = ("paper" if circle is None else "well") if preset == "auto" else preset
         radius = WELL_RADIUS if circle is None else circle.radius
         zoom = radius / WELL_RADIUS
         spot_scale = max(2.0 * zoom, 1.0)

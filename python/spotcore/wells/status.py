@@ -178,7 +178,7 @@ def well_status(
 
 
 def coarse_peaks(well: Well) -> NDArray[np.int64]:
-    """Find the peaks that blur leaves: clear ones at three times the scale of spots, [n, 2]."""
+    """Find the peaks [n, 2] that blur leaves: clear ones at `_FOCUS_SCALES` times their scale."""
     scale = _FOCUS_SCALES * well.peak_scale
     inside = well.mask > 0
     weaker, _ = principal_curvatures(well.continued, scale)

@@ -1,0 +1,152 @@
+"""A picture in, a `WellAnalysis` out: for programs that embed the analysis."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spotcore as sc
+from spotcore import analysis
+from spotcore._files import read_columns, write_png
+from spotcore.plates.work import analyse_file
+from spotcore.results.names import WellFiles
+from spotcore.simulation.demo import plate_like
+from spotcore.wells import dye, membrane, prepare
+from spotcore.wells.curvature import Curvature
+
+
+@pytest.fixture(scope="module")
+def grey() -> np.ndarray:
+    return plate_like(40, 256, seed=4)[0]
+
+
+@pytest.fixture(scope="module")
+def coloured() -> np.ndarray:
+    """Spots that absorb green and blue most, on a white membrane."""
+    light = plate_like(40, 256, seed=4)[0] / 255.0
+    return np.rint(255 * np.stack([light**0.4, light, light], axis=2)).astype(np.uint8)
+
+
+def test_an_array_is_what_a_file_of_it_is(grey: np.ndarray, tmp_path: Path) -> None:
+    write_png(tmp_path / "well.png", grey)
+    files = WellFiles(tmp_path, "well")
+    record = analyse_file(tmp_path / "well.png", files, sc.Settings(threads=1))
+    found = sc.analyse(grey, sc.Settings(threads=1))
+    table = read_columns(files.cells, ("y", "x"))
+    np.testing.assert_array_equal(found.cells.yx, np.stack([table["y"], table["x"]], axis=1))
+    assert found.count == record.count and found.status.interval == record.interval
+    assert len(found.artefacts) == record.artefacts
+    assert found.picture.sha256 != record.sha256  # of the array's bytes, not of the file's
+    assert json.loads(files.record.read_bytes())["count"] == found.count
+
+
+def test_nothing_is_written(grey: np.ndarray, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = sc.analyse(grey, sc.Settings(save_maps=True))
+    assert found.count and set(found.maps) == {"signal", "score", "fit"}
+    assert all(image.shape == grey.shape for image in found.maps.values())
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_users_limits_set_spots_apart(grey: np.ndarray) -> None:
+    every = sc.analyse(grey)
+    middle = float(np.median(every.measures.diameter))
+    large = sc.analyse(grey, sc.Settings(min_diameter=middle))
+    assert 0 < len(large.cells) < len(every.cells)
+    assert large.measures.diameter.min() >= middle
+    assert large.artefacts.reason.count("gate") == len(every.cells) - len(large.cells)
+    # The same limit in µm, where the pixel size is known.
+    micrometres = sc.analyse(grey, sc.Settings(pixel_size=10.0, min_diameter=10.0 * middle))
+    assert "gate" in micrometres.artefacts.reason
+
+
+def test_a_network_finds_them_too() -> None:
+    image = sc.simulate(60, (128, 128), "isbi2019", bits=6, seed=2).image
+    picture = sc.Picture.of(np.rint(image).astype(np.uint8))
+    settings = sc.Settings(method="spotnet", preset="paper", polarity="bright", save_maps=True)
+    found = sc.analyse(picture, settings)
+    assert isinstance(found.how, analysis.Network) and found.how.network == "spotnet"
+    assert found.count and set(found.maps) == {"signal", "score"}
+
+
+@pytest.mark.parametrize("kind", ["grey", "coloured"])
+def test_what_a_well_shows_is_looked_for_once(kind: str, request: Any, monkeypatch: Any) -> None:
+    """Its circle, its polarity, and its curvature at each scale."""
+    image = request.getfixturevalue(kind)
+    calls: list[Any] = []
+
+    def counted(name: str, function: Any, key: Any = lambda *_: None) -> Any:
+        def wrapper(*arguments: Any) -> Any:
+            calls.append((name, key(*arguments)))
+            return function(*arguments)
+
+        return wrapper
+
+    for module in (analysis, prepare):
+        monkeypatch.setattr(module, "find_well", counted("circle", module.find_well))
+        monkeypatch.setattr(module, "find_polarity", counted("polarity", module.find_polarity))
+    # Small windows are looked at on their own; the whole picture is not, a second time.
+    of = Curvature.of.__func__
+
+    def curvature_of(cls: Any, signal: np.ndarray, scale: float) -> Curvature:
+        if signal.shape == image.shape[:2]:
+            calls.append(("curvature", (round(scale, 6), signal.tobytes())))
+        return of(cls, signal, scale)
+
+    monkeypatch.setattr(Curvature, "of", classmethod(curvature_of))
+    found = sc.analyse(image)
+    assert found.well.circle is not None and found.count
+    names = [name for name, _ in calls]
+    assert names.count("circle") == 1 and names.count("polarity") == 1
+    assert len(calls) == len(set(calls)), "a curvature was computed twice"
+    assert not hasattr(dye, "find_well") and not hasattr(membrane, "find_well")
+
+
+def test_colours_become_the_spots_own(coloured: np.ndarray) -> None:
+    found = sc.analyse(coloured)
+    assert found.colour is not None and found.colour.source == "found"
+    red, green, blue = found.colour.vector
+    assert red < green and red < blue
+    assert sc.analyse(coloured, sc.Settings(stain="luminance")).colour is None
+
+
+@pytest.mark.parametrize(
+    ("picture", "error", "words"),
+    [
+        (np.zeros((8, 8)), TypeError, "uint8 or uint16, got float64"),
+        (np.zeros((8, 8, 2), np.uint8), ValueError, r"\[H, W, 3\], got \(8, 8, 2\)"),
+        (np.zeros((0, 8), np.uint8), ValueError, r"got \(0, 8\)"),
+        (np.zeros(8, np.uint8), ValueError, r"got \(8,\)"),
+    ],
+)
+def test_what_is_no_picture_is_refused(picture: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        sc.analyse(picture)
+
+
+def test_a_camera_s_bit_depth_is_said_or_that_of_the_type() -> None:
+    samples = np.full((64, 64), 4000, np.uint16)
+    assert sc.Picture.of(samples).full_scale == 65535
+    assert sc.Picture.of(samples, 4095, pixel_size=6.5).pixel_size == 6.5
+    with pytest.raises(ValueError, match="values up to 1023, got 4000"):
+        sc.Picture.of(samples, 1023)
+
+
+def test_the_face_needs_numpy_alone() -> None:
+    heavy = ["scipy", "numba", "typer", "tifffile", "PIL", "threadpoolctl", "torch"]
+    code = f"import sys, spotcore; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[-2] == "[]"
+
+
+def test_the_version_needs_no_face() -> None:
+    """Whoever writes a version down does not import what stands on top of everything."""
+    root = Path(sc.__file__).parent
+    users = [path for path in root.rglob("*.py") if "import spotcore\n" in path.read_text()]
+    assert {path.parent.name for path in users} <= {"commands"}
