@@ -1,6 +1,6 @@
 """Fit the confidence of a spot, and the distance below which two are one, on simulated wells.
 
-    python -m bench.calibrate.confidence [--wells 12]
+    python -m bench.calibrate.confidence [--wells 16]
 
 The wells are those of `spotcore.simulation.demo` with cells whose secretion spreads over two orders
 of magnitude, as in real wells. Marks are all summits of the weaker principal curvature, noise
