@@ -12,6 +12,7 @@ from spotcore.images import ImageError, Picture, read_image
 from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
 from spotcore.model import ObservationModel
 from spotcore.networks import ConvNet, SpotNet
+from spotcore.settings import Settings
 from spotcore.simulation import Simulation, simulate
 from spotcore.solvers import Result, lambda_max, solve
 from spotcore.wells import Well, find_cells, prepare_well
@@ -27,6 +28,7 @@ __all__ = [
     "ObservationModel",
     "Picture",
     "Result",
+    "Settings",
     "Simulation",
     "SpotNet",
     "Well",
