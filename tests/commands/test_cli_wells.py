@@ -148,3 +148,20 @@ def test_a_file_of_settings_stands_behind_the_options(tmp_path, well):
     missing = run("detect", well, "-o", tmp_path / "b", "--settings", tmp_path / "none.toml")
     assert missing.exit_code == 2 and "none.toml" in missing.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_a_plate_takes_its_threads_from_the_file_too(tmp_path, well):
+    images = tmp_path / "images"
+    images.mkdir()
+    well.rename(images / "A1.png")
+    study = tmp_path / "study.toml"
+    study.write_text("max_iter = 2\nthreads = 2\n")
+
+    def threads(*given):
+        command = ["plate", images, "-o", tmp_path / "out", "--no-report", "--settings", study]
+        assert run(*command, *given).exit_code == 0
+        return json.loads((tmp_path / "out" / "plate.json").read_text())["settings"]["threads"]
+
+    assert threads() == 2 and threads("--threads", "3") == 3
+    study.write_text("max_iter = 2\n")
+    assert threads() == 1
