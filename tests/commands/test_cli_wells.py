@@ -131,3 +131,37 @@ def test_a_tone_curve_that_is_none_is_refused_before_the_work(tmp_path, well):
     result = run("detect", well, "-o", tmp_path / "out", "--gamma", "-2")
     assert result.exit_code == 2
     assert "--gamma: expected a number above 0, got -2" in result.stderr
+
+
+def test_a_file_of_settings_stands_behind_the_options(tmp_path, well):
+    study = tmp_path / "study.toml"
+    study.write_text("max_iter = 7\ntol = 0.0\nlam = 0.5\nsave_maps = true\nmin_density = 1\n")
+    given = ["--lam", "2", "--settings", study, "--sigma-limits", "1,2,4", "--focus-limit", "50"]
+    result = run("detect", well, "-o", tmp_path / "out", "--json", *given)
+    assert result.exit_code == 0, result.output
+    (record,) = lines(result)
+    assert record["well"]["lam"] == 2.0 and record["solve"]["iterations"] == 7
+    assert record["well"]["sigma_limits"] == [1.0, 2.0, 4.0]
+    assert record["settings"]["min_density"] == 1.0 and record["settings"]["focus_limit"] == 50.0
+    assert (tmp_path / "out" / "well.maps.npz").exists()
+
+    missing = run("detect", well, "-o", tmp_path / "b", "--settings", tmp_path / "none.toml")
+    assert missing.exit_code == 2 and "none.toml" in missing.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_plate_takes_its_threads_from_the_file_too(tmp_path, well):
+    images = tmp_path / "images"
+    images.mkdir()
+    well.rename(images / "A1.png")
+    study = tmp_path / "study.toml"
+    study.write_text("max_iter = 2\nthreads = 2\n")
+
+    def threads(*given):
+        command = ["plate", images, "-o", tmp_path / "out", "--no-report", "--settings", study]
+        assert run(*command, *given).exit_code == 0
+        return json.loads((tmp_path / "out" / "plate.json").read_text())["settings"]["threads"]
+
+    assert threads() == 2 and threads("--threads", "3") == 3
+    study.write_text("max_iter = 2\n")
+    assert threads() == 1

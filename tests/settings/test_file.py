@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from spotcore.commands.app import app
-from spotcore.settings import COMPARISON, Settings, well_settings
-from spotcore.settings.file import (
+from spotcore.settings import (
+    COMPARISON,
+    Settings,
     choose,
     lock,
     read_settings,
     settings_hash,
     template,
+    well_settings,
     well_settings_hash,
 )
 

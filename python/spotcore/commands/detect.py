@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,113 +13,22 @@ from spotcore.commands.options import (
     OutputFolder,
     fail,
     make_folder,
-    not_negative,
-    positive,
     progress_bar,
+    takes_settings,
 )
 from spotcore.plates.work import analyse_file, failure
 from spotcore.results.names import WellFiles, output_names
 from spotcore.results.record import Record
-from spotcore.settings.file import choose
+from spotcore.settings import Settings
 
-__all__ = ["Method", "Polarity", "Preset", "detect"]
-
-
-class Preset(StrEnum):
-    """Settings of the front end."""
-
-    auto = "auto"
-    paper = "paper"
-    well = "well"
+__all__ = ["detect"]
 
 
-class Polarity(StrEnum):
-    """What the spots are."""
-
-    auto = "auto"
-    dark = "dark"
-    bright = "bright"
-
-
-class Method(StrEnum):
-    """How cells are found."""
-
-    solve = "solve"
-    spotnet = "spotnet"
-
-
+@takes_settings("well", "how")
 def detect(
     images: Annotated[list[Path], typer.Argument(help="TIFF, PNG or JPEG files, 8 or 16 bit.")],
     output: OutputFolder,
-    preset: Annotated[
-        Preset,
-        typer.Option(
-            help="well: real wells; paper: the papers' settings, for simulated images; "
-            "auto: well where the image shows the edge of a round well."
-        ),
-    ] = Preset.auto,
-    method: Annotated[
-        Method, typer.Option(help="solve: inverse diffusion; spotnet: a learned network.")
-    ] = Method.solve,
-    network: Annotated[
-        str, typer.Option(help="With --method spotnet: name of shipped weights, or a path.")
-    ] = "spotnet",
-    polarity: Annotated[
-        Polarity, typer.Option(help="Spots dark on bright, or bright on dark.")
-    ] = Polarity.auto,
-    channel: Annotated[
-        str | None, typer.Option(help="red, green, blue or a number from 0; default: luminance.")
-    ] = None,
-    pixel_size: Annotated[
-        float | None,
-        typer.Option(callback=positive, help="Pixel side in µm, instead of the file's."),
-    ] = None,
-    lam: Annotated[
-        float | None,
-        typer.Option(callback=not_negative, help="Weight of the group sparsity (lambda)."),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(callback=not_negative, help="Smallest score of a cell.")
-    ] = None,
-    stain: Annotated[
-        str,
-        typer.Option(
-            help="Spots' colour in a colour picture: auto (found), luminance, aec, or R,G,B."
-        ),
-    ] = "auto",
-    gamma: Annotated[
-        str, typer.Option(help="Tone curve to undo: none, srgb or a number.")
-    ] = "none",
-    flat_field: Annotated[
-        Path | None, typer.Option(help="Image of the lamp's pattern, to be divided out.")
-    ] = None,
-    dark_frame: Annotated[
-        Path | None, typer.Option(help="Image without light, beside --flat-field.")
-    ] = None,
-    membrane: Annotated[
-        float | None,
-        typer.Option(callback=not_negative, help="Grey level of a bare membrane."),
-    ] = None,
-    min_diameter: Annotated[
-        float | None,
-        typer.Option(callback=positive, help="Smallest spot, in µm if the pixel size is known."),
-    ] = None,
-    max_diameter: Annotated[
-        float | None,
-        typer.Option(callback=positive, help="Largest spot, in µm if the pixel size is known."),
-    ] = None,
-    save_maps: Annotated[
-        bool, typer.Option("--save-maps", help="Write signal, score and fit as NAME.maps.npz.")
-    ] = False,
-    max_iter: Annotated[int | None, typer.Option(min=1, help="Iteration limit.")] = None,
-    tol: Annotated[
-        float | None,
-        typer.Option(
-            callback=not_negative,
-            help="Stop when ten iterations change the objective by less than this share.",
-        ),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Default: all processors.")] = None,
+    settings: Settings,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
@@ -133,31 +41,6 @@ def detect(
     except ValueError as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
-    given = dict(
-        preset=preset.value,
-        polarity=polarity.value,
-        channel=channel,
-        pixel_size=pixel_size,
-        lam=lam,
-        threshold=threshold,
-        max_iter=max_iter,
-        tol=tol,
-        threads=threads,
-        method=method.value,
-        network=network,
-        stain=stain,
-        gamma=gamma,
-        flat_field=flat_field,
-        dark_frame=dark_frame,
-        membrane=membrane,
-        min_diameter=min_diameter,
-        max_diameter=max_diameter,
-        save_maps=save_maps,
-    )
-    try:
-        settings = choose(None, {name: value for name, value in given.items() if value is not None})
-    except ValueError as error:
-        raise fail(error, 2) from None
     failed = 0
     for path, name in names.items():
         try:

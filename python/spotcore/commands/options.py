@@ -1,18 +1,23 @@
-"""What the commands share: kinds of options, how a command fails, a progress bar."""
+"""What the commands share: kinds of options, the settings, how a command fails, a progress bar."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from tqdm import tqdm
 
 from spotcore._files import OutputError, require_folder
+from spotcore.settings import choose
+from spotcore.settings.documentation import explained
+from spotcore.settings.table import TABLE, Row, Scope
+from spotcore.settings.values import alternatives, option
 
 __all__ = [
     "AsJson",
@@ -22,16 +27,9 @@ __all__ = [
     "fail",
     "make_folder",
     "not_negative",
-    "positive",
     "progress_bar",
+    "takes_settings",
 ]
-
-
-def positive(value: float | None) -> float | None:
-    """Refuse what is not a finite number above 0."""
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise typer.BadParameter(f"expected a finite number above 0, got {value}")
-    return value
 
 
 def not_negative(value: float | None) -> float | None:
@@ -43,10 +41,20 @@ def not_negative(value: float | None) -> float | None:
 
 OutputFolder = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout, nothing else.")]
+_SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="TOML file of settings, see the command settings.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
 Radius = Annotated[
     float, typer.Option(callback=not_negative, help="Largest distance of a match, in pixels.")
 ]
+
+#: Headings of the settings' options; None is that of all others.
+_PANELS: dict[Scope, str | None] = {
+    "well": "Settings of a well",
+    "comparison": "Settings of the comparison of wells",
+    "how": None,
+}
 
 
 def fail(message: object, code: int = 1) -> typer.Exit:
@@ -61,6 +69,74 @@ def make_folder(path: Path) -> Path:
         return require_folder(path)
     except OutputError as error:
         raise fail(error) from None
+
+
+def takes_settings(*scopes: Scope) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the option --settings FILE, and one for each setting of these scopes.
+
+    The command gets what the user chose as its argument `settings`; where a choice is wrong, it is
+    not called. An option has no default of its own: what is not given is up to the file.
+    """
+    rows = [row for row in TABLE.values() if row.scope in scopes]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(settings: Path | None, **arguments: Any) -> None:
+            options = {row.name: arguments.pop(row.name) for row in rows}
+            given = {name: value for name, value in options.items() if value is not None}
+            try:
+                chosen = choose(settings, given)
+            except (ValueError, OSError) as error:
+                raise fail(error, 2) from None
+            command(settings=chosen, **arguments)
+
+        hints = get_type_hints(command, include_extras=True)
+        own = inspect.signature(command).parameters
+        defaults = {name: parameter.default for name, parameter in own.items()}
+        hints["settings"], defaults["settings"] = _SettingsFile, None
+        for row in rows:
+            hints[row.name], defaults[row.name] = _option(row), None
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=default,
+                    annotation=hints[name],
+                )
+                for name, default in defaults.items()
+            ]
+        )
+        run.__name__, run.__doc__, run.__annotations__ = command.__name__, command.__doc__, hints
+        return run
+
+    return decorate
+
+
+def _option(row: Row) -> Any:
+    """Return the annotation of a setting's option: a text, which the settings read and check."""
+    return Annotated[
+        (bool if row.type is bool else str) | None,
+        typer.Option(
+            option(row.name),
+            metavar=None if row.type is bool else _metavar(row),
+            help=explained(row),
+            rich_help_panel=_PANELS[row.scope],
+        ),
+    ]
+
+
+def _metavar(row: Row) -> str:
+    """Name the choices, types and range of a setting in the way of usage lines."""
+    names = {int: "int", float: "float", str: "path" if row.names_file else "str"}
+    kinds = "|".join(
+        "|".join(get_args(kind))
+        if get_origin(kind) is Literal
+        else ",".join(
+            "..." if part is Ellipsis else names[part] for part in get_args(kind) or [kind]
+        )
+        for kind in alternatives(row.type)
+    )
+    return f"<{kinds}> [{row.range.sign}]" if row.range else f"<{kinds}>"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +18,7 @@ from tqdm import tqdm
 
 from spotcore._backends import backend_info
 from spotcore._files import sole_writer
-from spotcore.commands.detect import detect
-from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder
-from spotcore.commands.settings import with_settings_of
+from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder, takes_settings
 from spotcore.export import FORMATS, export_folder
 from spotcore.networks import load_network
 from spotcore.plates.colours import write_colours
@@ -31,31 +30,12 @@ from spotcore.plates.run import Progress, run_plate
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
 from spotcore.settings import Settings
-from spotcore.settings.file import choose
 
 __all__ = ["plate"]
 
-_COMPARING = {
-    "response_alpha": "DFR: largest adjusted p-value of a response.",
-    "response_fold": "Smallest ratio of a response to the control.",
-    "response_threshold": "Fewest SFU per 10^6 cells of a response.",
-    "colour_tolerance": "Largest distance of one cell's spots, in pixels.",
-    "colour_reach": "Largest shift between channels, in pixels.",
-    "colour_shuffles": "Shuffles for the number of cells by chance.",
-}
-#: Options of the settings that compare wells: one well alone has no use for them.
-COMPARING: dict[str, Any] = {
-    name: Annotated[
-        type(getattr(Settings, name)),
-        typer.Option(help=f"{says} Default: {getattr(Settings, name):g}."),
-    ]
-    for name, says in _COMPARING.items()
-}
 
-
-@with_settings_of(detect, COMPARING)
+@takes_settings("well", "comparison", "how")
 def plate(
-    given: dict[str, Any],
     source: Annotated[
         Path,
         typer.Argument(
@@ -63,6 +43,7 @@ def plate(
         ),
     ],
     output: OutputFolder,
+    settings: Settings,
     pattern: Annotated[
         str | None,
         typer.Option(
@@ -82,10 +63,6 @@ def plate(
     background: Annotated[
         str | None,
         typer.Option(help="Stimulus of the negative control. Default: medium, negative, ..."),
-    ] = None,
-    settings: Annotated[
-        Path | None,
-        typer.Option(help="TOML file of settings, see the command settings."),
     ] = None,
     workers: Annotated[
         int | None,
@@ -115,15 +92,14 @@ def plate(
         if source.resolve() == output.resolve():
             raise ValueError(f"{output}: expected another folder than that of the images")
         images = find_images(source, pattern, plate_format(wells))
-        chosen = choose(settings, {"threads": 1, **given})
         lying = None if layout is None else read_layout(layout, images.plate)
         if lying is not None:  # a misspelt control is worth knowing before the work
             find_background((row.stimulus for row in lying.rows()), background)
         elif background is not None:
             raise ValueError("--background names a stimulus of the --layout, which is not given")
         formats = _formats(export)
-        if chosen.method == "spotnet":
-            load_network(chosen.network)
+        if settings.method == "spotnet":
+            load_network(settings.network)
         if dask is not None and find_spec("distributed") is None:
             raise ValueError("--dask needs distributed: pip install 'spotcore[dask]'")
     except (ValueError, OSError) as error:
@@ -132,7 +108,7 @@ def plate(
     silent = quiet or as_json
     if not silent:
         _introduce(images, pattern)
-    threads = chosen.threads or 1
+    threads = settings.threads or 1
     workers = workers or max(1, int(str(backend_info()["threads"])) // threads)
     start = time.monotonic()
     try:
@@ -141,13 +117,13 @@ def plate(
                 record = run_plate(
                     images,
                     folder,
-                    chosen,
+                    replace(settings, threads=threads),
                     layout=lying,
                     workers=workers,
                     dask=dask,
                     progress=progress,
                 )
-            _compare(folder, lying, background, chosen)
+            _compare(folder, lying, background, settings)
             if report:
                 write_report(folder)
             for format in formats:

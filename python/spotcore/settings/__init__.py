@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
+from spotcore.settings.documentation import docstring, template
+from spotcore.settings.file import (
+    SettingsFile,
+    choose,
+    lock,
+    named_files,
+    read_settings,
+    settings_hash,
+    well_settings_hash,
+)
 from spotcore.settings.table import COMPARISON, Settings, well_settings
 
-__all__ = ["COMPARISON", "Settings", "well_settings"]
+__all__ = [
+    "COMPARISON",
+    "Settings",
+    "SettingsFile",
+    "choose",
+    "lock",
+    "named_files",
+    "read_settings",
+    "settings_hash",
+    "template",
+    "well_settings",
+    "well_settings_hash",
+]
+
+Settings.__doc__ = docstring()

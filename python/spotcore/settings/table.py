@@ -1,127 +1,290 @@
-"""What a user can choose about the analysis of wells and their comparison."""
+"""All settings in one table, from which everything else about them is made.
+
+A new setting is a new row of `Settings`: the options of the command line, the file of settings and
+its template, the checks, the hashes and the documentation follow.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import itertools
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, NamedTuple, TypeVar, get_type_hints
 
-__all__ = ["COMPARISON", "Settings", "well_settings"]
+__all__ = ["COMPARISON", "TABLE", "Range", "Row", "Scope", "Settings", "well_settings"]
 
-#: Settings of the comparison of wells that have been analysed: no well depends on them.
-COMPARISON = frozenset(
-    (
-        "response_alpha",
-        "response_fold",
-        "response_threshold",
-        "colour_tolerance",
-        "colour_reach",
-        "colour_shuffles",
-    )
+#: What depends on a setting: each well's own result, the comparison of wells that have been
+#: analysed, or only how the work is done (then it is no part of a hash).
+Scope = Literal["well", "comparison", "how"]
+_T = TypeVar("_T")
+
+
+class Range(NamedTuple):
+    """What numbers, or lists of them, a setting takes.
+
+    Attributes
+    ----------
+    says : str
+        What follows on "a number" where it is explained.
+    sign : str
+        The same for a number x, as usage lines have it.
+    holds : callable
+        Whether a finite number or a tuple of them is in the range.
+    """
+
+    says: str
+    sign: str
+    holds: Callable[[Any], bool]
+
+
+ABOVE_0 = Range(" above 0", "x>0", lambda x: x > 0)
+AT_LEAST_0 = Range(", at least 0", "x>=0", lambda x: x >= 0)
+BETWEEN_0_AND_1 = Range(" between 0 and 1", "0<x<1", lambda x: 0 < x < 1)
+DIRECTION = Range(", at least 0 and not all 0", "x>=0", lambda v: min(v) >= 0 and max(v) > 0)
+INCREASING = Range(
+    ", at least two, increasing, at least 0",
+    "0<=x<y<...",
+    lambda v: len(v) > 1 and v[0] >= 0 and all(a < b for a, b in itertools.pairwise(v)),
 )
+
+LENGTH = "µm where the pixel size is known, else pixels"
+
+
+class Row(NamedTuple):
+    """One setting.
+
+    Attributes
+    ----------
+    name : str
+        Also that of its option, with hyphens for underscores.
+    type : type
+        As `Settings` has it.
+    default : object
+        None where it is automatic.
+    help : str
+        What it is, without a full stop.
+    unit : str
+        Empty where it has none.
+    range : Range or None
+        None where every value of the type is taken. Texts among numbers are not checked by it.
+    automatic : str
+        What None stands for.
+    more : str
+        What else there is to know, in whole sentences.
+    scope : {"well", "comparison", "how"}
+        What depends on it.
+    names_file : bool
+        Whether it can name a file.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    unit: str
+    range: Range | None
+    automatic: str
+    more: str
+    scope: Scope
+    names_file: bool
+
+
+def _row(
+    default: _T,
+    help: str,
+    *,
+    unit: str = "",
+    range: Range | None = None,
+    automatic: str = "",
+    more: str = "",
+    scope: Scope = "well",
+    names_file: bool = False,
+) -> _T:
+    """Return a field of `Settings` that holds the rest of its row."""
+    columns = dict(
+        help=help,
+        unit=unit,
+        range=range,
+        automatic=automatic,
+        more=more,
+        scope=scope,
+        names_file=names_file,
+    )
+    return field(default=default, metadata=columns)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user can choose; None stands for the preset's own value.
+    """What the user can choose about the analysis of wells and their comparison."""
 
-    A file of settings explains each one in the words that stand here (`spotcore.settings.file`).
+    preset: Literal["auto", "paper", "well"] = _row(
+        "auto",
+        "well: real wells; paper: the papers' settings, for simulated images; auto: well where the "
+        "image shows the edge of a round well",
+    )
+    polarity: Literal["auto", "dark", "bright"] = _row(
+        "auto", "Spots dark on bright, or bright on dark; auto finds out"
+    )
+    channel: str | None = _row(
+        None,
+        "Channel: red, green, blue or a number from 0",
+        automatic="luminance",
+        more="The number is a text in a file of settings, too.",
+    )
+    pixel_size: float | None = _row(
+        None, "Pixel side", unit="µm", range=ABOVE_0, automatic="the image file's"
+    )
+    lam: float | None = _row(
+        None, "Weight of the group sparsity (λ)", range=AT_LEAST_0, automatic="the preset's own"
+    )
+    threshold: float | None = _row(
+        None, "Smallest score of a cell", range=AT_LEAST_0, automatic="the preset's own"
+    )
+    max_iter: int | None = _row(
+        None, "Iteration limit", range=ABOVE_0, automatic="the preset's own"
+    )
+    tol: float | None = _row(
+        None,
+        "Stop when ten iterations change the objective by less than this share",
+        range=AT_LEAST_0,
+        automatic="the preset's own",
+    )
+    threads: int | None = _row(
+        None,
+        "Threads per image",
+        range=ABOVE_0,
+        automatic="one per processor, and one for the wells of a plate",
+        scope="how",
+    )
+    method: Literal["solve", "spotnet"] = _row(
+        "solve", "solve: inverse diffusion; spotnet: a learned network"
+    )
+    network: str = _row(
+        "spotnet",
+        "With the method spotnet: name of shipped weights, or a path",
+        names_file=True,
+    )
+    gamma: Literal["none", "srgb"] | float = _row(
+        "none",
+        "Tone curve of the camera, to be undone: none, srgb or a number",
+        range=ABOVE_0,
+        more="none: grey levels are proportional to light; a number: stored levels are light to "
+        "the power 1/gamma.",
+    )
+    flat_field: str | None = _row(
+        None,
+        "Image of the lamp's pattern, to be divided out",
+        automatic="none",
+        more="It has the size of the wells' images and no well in it.",
+        names_file=True,
+    )
+    dark_frame: str | None = _row(
+        None,
+        "Image without light, taken off the picture and the flat field",
+        automatic="none",
+        more="It needs a flat field beside it.",
+        names_file=True,
+    )
+    stain: str | tuple[float, float, float] = _row(
+        "auto",
+        "Spots' colour in a colour picture: auto (found), luminance (none), aec, or R,G,B",
+        range=DIRECTION,
+        more="R,G,B are strengths of optical density (dark spots) or of light; in a file of "
+        "settings they are a list of numbers.",
+    )
+    sigma_limits: tuple[float, ...] | None = _row(
+        None,
+        "Limits of the σ bins",
+        unit=LENGTH,
+        range=INCREASING,
+        automatic="from the pixel size where it is known, else from the well's radius",
+    )
+    membrane: float | None = _row(
+        None,
+        "Grey level of a bare membrane",
+        range=AT_LEAST_0,
+        automatic="10 % of full scale for bright spots, half of it for dark ones",
+        more="It tells a confluent well from an empty one. On a plate its least stained wells show "
+        "it, too.",
+    )
+    focus_limit: float | None = _row(
+        None,
+        "A well is out of focus if its sharpest spots have a larger standard deviation",
+        unit=LENGTH,
+        range=ABOVE_0,
+        automatic="from the pixel size where it is known, else from the size of small spots",
+    )
+    min_diameter: float | None = _row(
+        None, "Smallest diameter of a spot", unit=LENGTH, range=ABOVE_0, automatic="no limit"
+    )
+    max_diameter: float | None = _row(
+        None, "Largest diameter of a spot", unit=LENGTH, range=ABOVE_0, automatic="no limit"
+    )
+    min_density: float | None = _row(
+        None,
+        "Smallest integrated density of a spot",
+        unit="the signal's unit times pixels",
+        range=AT_LEAST_0,
+        automatic="no limit",
+    )
+    max_density: float | None = _row(
+        None,
+        "Largest integrated density of a spot",
+        unit="the signal's unit times pixels",
+        range=AT_LEAST_0,
+        automatic="no limit",
+    )
+    save_maps: bool = _row(False, "Write signal, score and fit of each well as NAME.maps.npz")
+    response_alpha: float = _row(
+        0.05,
+        "DFR(eq) and DFR(2x): largest adjusted p-value of a response",
+        range=BETWEEN_0_AND_1,
+        scope="comparison",
+    )
+    response_fold: float = _row(
+        4.0,
+        "Fold and threshold: smallest ratio of a response to the negative control",
+        range=AT_LEAST_0,
+        scope="comparison",
+    )
+    response_threshold: float = _row(
+        55.0,
+        "Fold and threshold: fewest spots of a response, the control not subtracted",
+        unit="SFU per 10⁶ cells",
+        range=AT_LEAST_0,
+        scope="comparison",
+    )
+    colour_tolerance: float = _row(
+        3.0,
+        "Several channels: largest distance of two spots of one cell",
+        unit="pixels",
+        range=ABOVE_0,
+        scope="comparison",
+    )
+    colour_reach: float = _row(
+        20.0,
+        "Largest shift between channels, more than twice the tolerance",
+        unit="pixels",
+        range=ABOVE_0,
+        scope="comparison",
+    )
+    colour_shuffles: int = _row(
+        199,
+        "Shuffles per well and channel for the number of cells of several colours by chance",
+        range=ABOVE_0,
+        more="Their p-value is at least 1 / (shuffles + 1).",
+        scope="comparison",
+    )
 
-    Attributes
-    ----------
-    preset : str
-        "well" for real wells, "paper" for the papers' simulated images; "auto" takes "well" where
-        the image shows the edge of a round well.
-    polarity : str
-        Spots "dark" on bright or "bright" on dark; "auto" finds out.
-    channel : str or None
-        "red", "green", "blue" or a number from 0 (as a text); by default the luminance.
-    pixel_size : float or None
-        Pixel side [µm]; by default the file's.
-    lam : float or None
-        Weight of the group sparsity (λ).
-    threshold : float or None
-        Smallest score of a cell.
-    max_iter : int or None
-        Iteration limit.
-    tol : float or None
-        Stop when ten iterations change the objective by less than this share.
-    threads : int or None
-        Threads per image; by default one per processor, and one for the wells of a plate.
-    method : str
-        "solve" for inverse diffusion, "spotnet" for a learned network.
-    network : str
-        With the method "spotnet": name of shipped weights, or a path.
-    gamma : str or float
-        Tone curve of the camera: "none" where grey levels are proportional to light, "srgb", or a
-        number (stored levels are light to the power 1/gamma).
-    flat_field : str or None
-        Image of the lamp's pattern, to be divided out: same size as the wells, no well in it.
-    dark_frame : str or None
-        Image without light, taken off the picture and the flat field.
-    stain : str or list of three numbers
-        Colour of the spots in a colour picture: "auto" finds it, "luminance" uses none, "aec" is
-        that dye; or the strengths of optical density (dark spots) or light in red, green, blue.
-    sigma_limits : list of numbers or None
-        Limits of the σ bins in µm where the pixel size is known, else in pixels; by default from
-        the pixel size where it is known, else from the well's radius.
-    membrane : float or None
-        Grey level of a bare membrane; tells a confluent well from an empty one. By default 10 % of
-        full scale for bright spots, and half of it for dark ones; on a plate, what its least
-        stained wells show, too.
-    focus_limit : float or None
-        A well is out of focus if its sharpest spots are wider than this standard deviation [µm, or
-        pixels where the pixel size is not known].
-    min_diameter, max_diameter : float or None
-        Spots beyond are not counted [µm, or pixels where the pixel size is not known].
-    min_density, max_density : float or None
-        Spots whose integrated density is beyond are not counted.
-    save_maps : bool
-        Save the signal, the score and the fit of each well in NAME.maps.npz.
-    response_alpha : float
-        Of a plate with a layout: largest adjusted p-value of a response by DFR(eq) or DFR(2x).
-    response_fold : float
-        Fold and threshold: smallest ratio of a response to the negative control.
-    response_threshold : float
-        Fold and threshold: fewest spots per 10⁶ cells [SFU] of a response, the control not
-        subtracted.
-    colour_tolerance : float
-        Of a plate with several channels: largest distance of two spots of one cell [pixels].
-    colour_reach : float
-        Largest shift between channels [pixels]; more than twice the tolerance.
-    colour_shuffles : int
-        Shuffles per well and channel for the number of cells of several colours by chance; their
-        p-value is at least 1 / (shuffles + 1).
-    """
 
-    preset: Literal["auto", "paper", "well"] = "auto"
-    polarity: Literal["auto", "dark", "bright"] = "auto"
-    channel: str | None = None
-    pixel_size: float | None = None
-    lam: float | None = None
-    threshold: float | None = None
-    max_iter: int | None = None
-    tol: float | None = None
-    threads: int | None = None
-    method: Literal["solve", "spotnet"] = "solve"
-    network: str = "spotnet"
-    gamma: Literal["none", "srgb"] | float = "none"
-    flat_field: str | None = None
-    dark_frame: str | None = None
-    stain: str | tuple[float, float, float] = "auto"
-    sigma_limits: tuple[float, ...] | None = None
-    membrane: float | None = None
-    focus_limit: float | None = None
-    min_diameter: float | None = None
-    max_diameter: float | None = None
-    min_density: float | None = None
-    max_density: float | None = None
-    save_maps: bool = False
-    response_alpha: float = 0.05
-    response_fold: float = 4.0
-    response_threshold: float = 55.0
-    colour_tolerance: float = 3.0
-    colour_reach: float = 20.0
-    colour_shuffles: int = 199
+_TYPES = get_type_hints(Settings)
+#: The rows by name.
+TABLE = {
+    field.name: Row(field.name, _TYPES[field.name], field.default, **field.metadata)
+    for field in fields(Settings)
+}
+#: Settings of the comparison of wells that have been analysed: no well depends on them.
+COMPARISON = frozenset(row.name for row in TABLE.values() if row.scope == "comparison")
 
 
 def well_settings(settings: Settings) -> dict[str, Any]:
