@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import spotcore as sc
 from spotcore._files import read_columns, write_png
+from spotcore.analysis import output_names
 from spotcore.commands.app import app
 from spotcore.simulation.demo import plate_like
 
@@ -131,3 +132,12 @@ def test_a_tone_curve_that_is_none_is_refused_before_the_work(tmp_path, well):
     result = run("detect", well, "-o", tmp_path / "out", "--gamma", "-2")
     assert result.exit_code == 2
     assert "--gamma: expected a number above 0, got -2" in result.stderr
+
+
+def test_names_of_outputs(tmp_path):
+    a, b = tmp_path / "a" / "w.tif", tmp_path / "b" / "w.tif"
+    assert output_names([a, a, tmp_path / "v.png"]) == {a: "w", tmp_path / "v.png": "v"}
+    for other in (b, tmp_path / "a" / "w.png", tmp_path / "W.tif"):
+        with pytest.raises(ValueError, match=r"both write") as caught:
+            output_names([a, other])
+        assert str(a) in str(caught.value) and str(other) in str(caught.value)
