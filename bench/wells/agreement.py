@@ -1,7 +1,7 @@
 """How well counted cells agree with marks, and the record of what was reached: the ratchet.
 
-`tests/wells/test_ratchet.py` fails where a picture falls behind the record in ``tests/data/ratchet.json``;
-``python -m bench.wells.reproduce --ratchet`` writes the record anew.
+`tests/wells/test_ratchet.py` fails where a picture falls behind what ``tests/data/ratchet.json``
+holds; ``python -m bench.wells.reproduce --ratchet`` records anew.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ version of NumPy may round another grey level.
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 
 import numpy as np
 from bench.wells.agreement import RENDERED
@@ -34,7 +35,7 @@ def scratched(
     """Draw lines of Gaussian section on a picture: they absorb light as the dye does."""
     drawn = np.zeros(image.shape)
     for line in SCRATCHES:
-        for start, end in zip(line[:-1], line[1:], strict=True):
+        for start, end in pairwise(line):
             y, x = np.rint(np.linspace(start, end, 1000)).astype(int).T
             drawn[y, x] = 1.0
     lines = ndimage.gaussian_filter(drawn, width) * np.sqrt(2 * np.pi) * width

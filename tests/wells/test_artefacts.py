@@ -190,8 +190,11 @@ def test_shape_of_a_bar(length, width, angle):
     along, across = y * np.sin(angle) + x * np.cos(angle), y * np.cos(angle) - x * np.sin(angle)
     bar = np.argwhere((abs(along) <= length / 2) & (abs(across) <= width / 2))
     shape = Shape.of(bar)
-    # Its pixels are a sample of it: up to a pixel more or less at each end.
-    assert abs(shape.length - max(length, width)) < 2
+    # Its pixels are a sample of it: half a pixel more or less at each end, and of a bar that leans
+    # a little, one of two to four rows more or less from some way on. Where of three rows the outer
+    # part s has two, the second moment is (2 + s^3) / (2 + s) of a bar's: at least 0.849, whose
+    # root is 8 % short.
+    assert abs(shape.length - max(length, width)) < 1 + 0.08 * max(length, width)
     assert abs(shape.y - 50) < 0.7 and abs(shape.x - 50) < 0.7
     assert shape.area == len(bar) and shape.kind == "scratch"
 
