@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
-from bench.wells.reproduce import DATA, read_reader
+from bench.wells.agreement import DATA, read_reader
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree

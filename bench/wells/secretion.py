@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 from bench.solve.images import say
-from bench.wells.reproduce import DATA
+from bench.wells.agreement import DATA
 
 import spotcore as sc
 from spotcore.analysis import SOLVES, solve_well

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import spotcore as sc
 from spotcore._files import read_columns, write_png
 from spotcore.commands.app import app
+from spotcore.results.names import output_names
 from spotcore.simulation.demo import plate_like
 
 
@@ -165,3 +166,12 @@ def test_a_plate_takes_its_threads_from_the_file_too(tmp_path, well):
     assert threads() == 2 and threads("--threads", "3") == 3
     study.write_text("max_iter = 2\n")
     assert threads() == 1
+
+
+def test_names_of_outputs(tmp_path):
+    a, b = tmp_path / "a" / "w.tif", tmp_path / "b" / "w.tif"
+    assert output_names([a, a, tmp_path / "v.png"]) == {a: "w", tmp_path / "v.png": "v"}
+    for other in (b, tmp_path / "a" / "w.png", tmp_path / "W.tif"):
+        with pytest.raises(ValueError, match=r"both write") as caught:
+            output_names([a, other])
+        assert str(a) in str(caught.value) and str(other) in str(caught.value)

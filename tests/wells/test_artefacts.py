@@ -11,7 +11,6 @@ import spotcore as sc
 from spotcore.wells import find_cells, find_spots, prepare_well
 from spotcore.wells.artefacts import Shape, is_doubtful, residual_of_fit
 from spotcore.wells.curvature import Curvature, climb, matched
-from spotcore.wells.spots import PEAK_FACTOR
 from support.synthetic_well import gaussian, line, picture
 
 SIZE = (400, 400)
@@ -115,7 +114,8 @@ def test_broad_faint_spots_count_once():
     well = prepare_well(picture(density))
     peak = 0.08 * gaussian(SIZE, 200, 200, 6.0, 6.0)
     weaker, stronger = Curvature.of(peak, well.peak_scale).principal
-    assert matched(weaker, stronger, well.noise, well.peak_scale)[200, 200] < PEAK_FACTOR
+    # Ten deviations of the noise are what a peak needs to be no noise in a million pixels' well.
+    assert matched(weaker, stronger, well.noise, well.peak_scale)[200, 200] < 10
     found = look(picture(density))
     match = sc.match(found.cells, truth, radius=3.0)
     assert (match.recall, match.precision) == (1.0, 1.0), (len(truth), len(found.cells))
@@ -190,8 +190,11 @@ def test_shape_of_a_bar(length, width, angle):
     along, across = y * np.sin(angle) + x * np.cos(angle), y * np.cos(angle) - x * np.sin(angle)
     bar = np.argwhere((abs(along) <= length / 2) & (abs(across) <= width / 2))
     shape = Shape.of(bar)
-    # Its pixels are a sample of it: up to a pixel more or less at each end.
-    assert abs(shape.length - max(length, width)) < 2
+    # Its pixels are a sample of it: half a pixel more or less at each end, and of a bar that leans
+    # a little, one of two to four rows more or less from some way on. Where of three rows the outer
+    # part s has two, the second moment is (2 + s^3) / (2 + s) of a bar's: at least 0.849, whose
+    # root is 8 % short.
+    assert abs(shape.length - max(length, width)) < 1 + 0.08 * max(length, width)
     assert abs(shape.y - 50) < 0.7 and abs(shape.x - 50) < 0.7
     assert shape.area == len(bar) and shape.kind == "scratch"
 

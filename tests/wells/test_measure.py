@@ -18,7 +18,6 @@ from spotcore.results.write import cell_columns
 from spotcore.wells import prepare_well
 from spotcore.wells.artefacts import Artefacts, Shape
 from spotcore.wells.measure import (
-    CONFIDENCE,
     Limits,
     Measures,
     basins,
@@ -169,7 +168,7 @@ def test_confidence_rises_with_the_ratio():
     assert (
         (np.diff(sure[1:]) > 0).all()
         and 0 <= sure[0] <= sure[1] < 0.01
-        and sure[-1] == CONFIDENCE[2]
+        and 0.9 < sure[-1] < 1  # the strongest mark may still be the second one on a spot
     )
 
 

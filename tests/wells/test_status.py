@@ -21,7 +21,6 @@ from spotcore.wells.confluence import Staining, bare_level
 from spotcore.wells.confluence import overlap as density_of
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells
-from spotcore.wells.spots import PEAK_FACTOR
 from spotcore.wells.status import coarse_peaks, focus, well_status
 
 CONFLUENT = ("D3", "D6", "D9")
@@ -271,7 +270,7 @@ def test_intervals_of_simulated_wells():
     for seed, n in enumerate([30, 80, 150, 250], start=500):
         # Strong cells only: the interval is of those above the limit of detection.
         well, cells, measures, _, truth = wells.marks_of(n, seed, 3.0, 1.0)
-        sure = measures.snr >= PEAK_FACTOR
+        sure = measures.snr >= 10  # of the noise: spots, all of them
         hidden = hidden_spots(cells.yx[sure], well.mask > 0, resolution(well, measures[sure]))
         low, high = count_interval(measures.confidence[sure], hidden)
         held.append(low <= len(truth) <= high)

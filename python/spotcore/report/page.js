@@ -79,7 +79,9 @@
     details.replaceChildren(one(`#t${index}`).content.cloneNode(true));
     const list = one("details.spots", details);
     one("summary", list).textContent = `Spots (${shown.marks.length})`;
-    list.addEventListener("toggle", () => fillTable(one(".scroll", list), data), { once: true });
+    // The event comes in a task of its own: by then another well may be open.
+    const fill = () => list.isConnected && fillTable(one(".scroll", list), data);
+    list.addEventListener("toggle", fill, { once: true });
     if (!dialog.open) {
       dialog.showModal();
       one("#dialog-title").focus();
@@ -173,6 +175,7 @@
     });
     place.replaceChildren(table);
     shown.table = table;
+    if (shown.at >= 0) reach(shown.at);
   };
 
   // ---- Zoom: 1 fits the stage; what is in its middle stays there
