@@ -40,9 +40,9 @@ void check_run(Network& network, std::int64_t height, std::int64_t width) {
   const auto pixels = static_cast<std::size_t>(in.size());
   std::vector<float> maps(pixels * static_cast<std::size_t>(network.bins()), NAN);
   std::vector<float> scores(pixels, NAN), only(pixels, NAN);
-  network.run(in, maps.data(), scores.data());
+  network.run(in, maps, scores);
   for (const float value : maps) CHECK(std::isfinite(value));
-  network.run(in, nullptr, only.data());
+  network.run(in, {}, only);
   for (std::size_t p = 0; p < pixels; ++p) CHECK(scores[p] == only[p] && std::isfinite(only[p]));
 }
 
@@ -86,5 +86,5 @@ TEST_CASE("networks refuse weights that do not fit each other") {
   CHECK_THROWS(make_convnet({}), std::invalid_argument);
   const auto net = make_spotnet(spotnet_weights(1, 2, 3, Nonlinearity::soft));
   float score = 0;
-  CHECK_THROWS(net->run({nullptr, 1, 1, 1}, nullptr, &score), std::invalid_argument);
+  CHECK_THROWS(net->run({nullptr, 1, 1, 1}, {}, {&score, 1}), std::invalid_argument);
 }
