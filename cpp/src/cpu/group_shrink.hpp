@@ -1,4 +1,5 @@
-// Shared by group_shrink.cpp and fista_step.cpp, whose kernels work on the same blocks of pixels.
+// Shared by group_shrink.cpp, fista_step.cpp and primal_dual_step.cpp, whose kernels work on the
+// same blocks of pixels.
 #pragma once
 
 #include <cstdint>

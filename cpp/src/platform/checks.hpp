@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -19,7 +20,12 @@ template <class... Parts>
 std::string joined(const Parts&... parts) {
   std::string text;
   const auto append = [&](const auto& part) {
-    if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(part)>>) {
+    using Part = std::remove_cvref_t<decltype(part)>;
+    if constexpr (std::is_floating_point_v<Part>) {
+      char digits[32];  // std::to_string would make 0.000000 of a small number
+      std::snprintf(digits, sizeof digits, "%g", static_cast<double>(part));
+      text += digits;
+    } else if constexpr (std::is_integral_v<Part>) {
       text += std::to_string(part);
     } else {
       text += std::string_view(part);

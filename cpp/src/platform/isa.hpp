@@ -1,9 +1,10 @@
 // The instruction sets that kernels are compiled for, and the choice among them at run time.
 //
 // A file `X.kernel.hpp` is compiled once per target by
-//     #define SPOTCORE_KERNEL "X.kernel.hpp"
+//     #define SPOTCORE_KERNEL "cpu/X.kernel.hpp"
 //     #include "platform/foreach_isa.hpp"
-// and leaves one namespace per target, each with the same functions; `Isa` says which to call.
+// and leaves one namespace per target, each with the same functions, that only the file which
+// included it can see; `Isa` says which to call.
 #pragma once
 
 #include <string>

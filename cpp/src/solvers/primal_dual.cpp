@@ -34,7 +34,7 @@ constexpr double kLastThreshold = 0.5;        // where it stays
 constexpr std::int64_t kContinuation = 100;   // iterations from the first to the last
 constexpr double kLeastShareOfLambda = 2e-4;  // of lambda_max: t is measured by no smaller lambda
 constexpr int kRepairs = 24;                  // of the dual point, at the end
-constexpr std::int64_t kSettlingShare = 5;  // a fifth of a limit that is too low is left to settle
+constexpr std::int64_t kSettlingShare = 5;    // a limit below that leaves a fifth to settle
 
 // Threshold against which all others are measured: the norms of the pixels of
 // A* (c + M)^-1 d, averaged with themselves as weights, in units of xi.

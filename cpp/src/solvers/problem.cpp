@@ -7,8 +7,8 @@
 namespace spotcore {
 namespace {
 
-// Iterations whose records have their memory from the start, more than anybody has waited for. Only
-// a limit of billions of them would take more than there is.
+// Iterations whose records have their memory from the start: more than anybody has waited for,
+// where a limit of billions would ask for more memory than there is.
 constexpr std::int64_t kRecords = std::int64_t{1} << 20;
 
 }  // namespace
