@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <vector>
 
-#include "threads.hpp"
+#include "platform/threads.hpp"
 
 #define SPOTCORE_KERNEL "fma_peak.kernel.hpp"
-#include "foreach_isa.hpp"
+#include "platform/foreach_isa.hpp"
 
 using namespace spotcore;
 

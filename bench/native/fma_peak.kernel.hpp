@@ -1,6 +1,6 @@
 // Independent multiply-adds that stay in registers: as many as the convolution's tile has.
 
-typedef float Vector __attribute__((vector_size(4 * SPOTCORE_LANES), aligned(4), may_alias));
+#include "platform/vector.kernel.hpp"
 
 inline constexpr int kSums = SPOTCORE_REGISTERS == 32 ? 24 : 12;
 
@@ -14,7 +14,7 @@ inline double multiply_adds(std::int64_t rounds, float seed, float* out) {
     for (int s = 0; s < kSums; ++s) sum[s] = sum[s] * x + x;
   }
   for (int s = 0; s < kSums; ++s) {
-    *reinterpret_cast<Vector*>(out) = *reinterpret_cast<Vector*>(out) + sum[s];
+    store(load(out) + sum[s], out);
   }
-  return 2.0 * static_cast<double>(rounds) * kSums * SPOTCORE_LANES;  // operations done
+  return 2.0 * static_cast<double>(rounds) * kSums * kLanes;  // operations done
 }

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <vector>
 
-#include "aligned.hpp"
-#include "threads.hpp"
+#include "platform/aligned.hpp"
+#include "platform/threads.hpp"
 
 using namespace spotcore;
 

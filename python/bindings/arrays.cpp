@@ -12,22 +12,18 @@ SeparableKernels kernels_from(const py::sequence& factors) {
       if (fields.size() != 3) throw py::value_error("factors: expected (factors, scale, lowpass)");
       object = fields[0];
       kernel.scale = fields[1].cast<std::int64_t>();
-      const py::array_t<float> lowpass = strict(fields[2], "lowpass", 1);
-      kernel.lowpass.assign(lowpass.data(), lowpass.data() + lowpass.size());
+      kernel.lowpass = to_vector(strict(fields[2], "lowpass", 1));
     }
     const py::array_t<float> array = strict(object, "factors", 2);
     kernel.rank = array.shape(0);
     kernel.length = array.shape(1);
-    kernel.taps.assign(array.data(), array.data() + array.size());
+    kernel.taps = to_vector(array);
     kernels.push_back(std::move(kernel));
   }
   return kernels;
 }
 
 Execution execution(int threads, const std::string& isa) {
-  if (threads < 0) {
-    throw py::value_error("threads: expected an integer >= 0, got " + std::to_string(threads));
-  }
   return {threads, isa, [] {
             const py::gil_scoped_acquire acquire;
             return PyErr_CheckSignals() != 0;

@@ -1,5 +1,5 @@
-// NumPy arrays to views. Strict: float32, C-contiguous, native; the Python layer converts, nothing
-// here copies.
+// NumPy arrays to views. Strict: the very dtype (float32 but for a few), C-contiguous, native; the
+// Python layer converts, nothing here copies.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -21,22 +21,24 @@ inline std::string describe(const py::array& array) {
          std::string(py::str(py::object(array.attr("dtype"))));
 }
 
-// A float32 C-contiguous array with `ndim` axes, or TypeError / ValueError naming the argument.
-inline py::array_t<float> strict(const py::handle& object, const char* name, py::ssize_t ndim) {
+// A C-contiguous array of T with `ndim` axes, or TypeError / ValueError naming the argument.
+template <class T = float>
+py::array_t<T> strict(const py::handle& object, const char* name, py::ssize_t ndim) {
   if (!py::isinstance<py::array>(object)) {
     throw py::type_error(std::string(name) + ": expected a NumPy array, got " +
                          std::string(py::str(py::type::handle_of(object))));
   }
   const auto array = py::reinterpret_borrow<py::array>(object);
-  if (!py::isinstance<py::array_t<float>>(array) || !(array.flags() & py::array::c_style)) {
-    throw py::type_error(std::string(name) + ": expected C-contiguous float32, got " +
+  if (!py::isinstance<py::array_t<T>>(array) || !(array.flags() & py::array::c_style)) {
+    throw py::type_error(std::string(name) + ": expected C-contiguous " +
+                         std::string(py::str(py::object(py::dtype::of<T>()))) + ", got " +
                          describe(array));
   }
   if (array.ndim() != ndim) {
     throw py::value_error(std::string(name) + ": expected " + std::to_string(ndim) + " axes, got " +
                           describe(array));
   }
-  return py::reinterpret_borrow<py::array_t<float>>(object);
+  return py::reinterpret_borrow<py::array_t<T>>(object);
 }
 
 inline ImageView image_view(const py::array_t<float>& array) {
@@ -53,6 +55,10 @@ inline StackSpan stack_span(py::array_t<float>& array) {
 }
 inline std::span<const float> vector_span(const py::array_t<float>& array) {
   return {array.data(), static_cast<std::size_t>(array.shape(0))};
+}
+
+inline std::vector<float> to_vector(const py::array_t<float>& array) {
+  return {array.data(), array.data() + array.size()};
 }
 
 inline py::array_t<float> new_stack(std::int64_t k, std::int64_t h, std::int64_t w) {

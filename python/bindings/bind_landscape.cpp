@@ -5,9 +5,6 @@
 namespace spotcore::bindings {
 namespace {
 
-template <class T>
-using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
-
 py::array_t<float> correlated(const py::object& image_object, const py::object& taps_object,
                               int axis, const std::string& isa) {
   const auto image = strict(image_object, "image", 2);
@@ -31,13 +28,17 @@ py::array_t<std::int64_t> summits_of(const py::object& object) {
   return summit;
 }
 
-py::array_t<std::int32_t> owners_of(const py::object& object, const Array<std::int64_t>& marks,
-                                    const Array<std::uint8_t>& used) {
-  const auto landscape = strict(object, "landscape", 2);
+py::array_t<std::int32_t> owners_of(const py::object& landscape_object,
+                                    const py::object& marks_object, const py::object& used_object) {
+  const auto landscape = strict(landscape_object, "landscape", 2);
+  const auto marks = strict<std::int64_t>(marks_object, "marks", 1);
+  const auto used = strict<bool>(used_object, "used", 2);
   py::array_t<std::int32_t> owner(std::vector<py::ssize_t>{landscape.shape(0), landscape.shape(1)});
   const ImageView in = image_view(landscape);
   const std::span where(marks.data(), static_cast<std::size_t>(marks.size()));
-  const std::span open(used.data(), static_cast<std::size_t>(used.size()));
+  // NumPy's bool is a byte, 0 or 1.
+  const std::span open(reinterpret_cast<const std::uint8_t*>(used.data()),
+                       static_cast<std::size_t>(used.size()));
   const std::span out(owner.mutable_data(), static_cast<std::size_t>(owner.size()));
   without_gil([&] { watershed(in, where, open, out); });
   return owner;

@@ -15,10 +15,6 @@ Nonlinearity nonlinearity_from(const std::string& name) {
       "'");
 }
 
-std::vector<float> to_vector(const py::array_t<float>& array) {
-  return {array.data(), array.data() + array.size()};
-}
-
 void expect_square(const py::array_t<float>& kernels, const char* name) {
   if (kernels.shape(2) == kernels.shape(3)) return;
   throw py::value_error(std::string(name) + ": expected square kernels, got " + describe(kernels));
@@ -72,6 +68,10 @@ py::array_t<float> new_maps(std::int64_t b, std::int64_t k, std::int64_t h, std:
                             memory);
 }
 
+std::span<float> values_of(py::array_t<float>& array) {
+  return {array.mutable_data(), static_cast<std::size_t>(array.size())};
+}
+
 // (maps [B, K, H, W], scores [B, H, W]), None for what is not asked for.
 py::tuple run(Network& network, const py::object& images_object, bool with_maps, bool with_scores) {
   const auto images = strict(images_object, "images", 3);
@@ -79,8 +79,8 @@ py::tuple run(Network& network, const py::object& images_object, bool with_maps,
   std::optional<py::array_t<float>> maps, scores;
   if (with_maps) maps = new_maps(in.bins, network.bins(), in.height, in.width);
   if (with_scores) scores = new_stack(in.bins, in.height, in.width);
-  float* to_maps = maps ? maps->mutable_data() : nullptr;
-  float* to_scores = scores ? scores->mutable_data() : nullptr;
+  const std::span<float> to_maps = maps ? values_of(*maps) : std::span<float>();
+  const std::span<float> to_scores = scores ? values_of(*scores) : std::span<float>();
   without_gil([&] { network.run(in, to_maps, to_scores); });
   return py::make_tuple(maps, scores);
 }

@@ -13,10 +13,6 @@ std::unique_ptr<Operations> pixelwise_plan(const py::array_t<float>& x, int thre
   return make_cpu_operations(identity, x.shape(1), x.shape(2), execution(threads, isa));
 }
 
-std::vector<float> to_vector(const py::array_t<float>& array) {
-  return {array.data(), array.data() + array.size()};
-}
-
 // (even, odd), halves of vectors on an axis: [n, ceil(size / 2)] and [n, floor(size / 2)].
 AxisBasis axis_from(const py::tuple& halves, const char* name) {
   if (halves.size() != 2) throw py::value_error(std::string(name) + ": expected (even, odd)");

@@ -1,4 +1,4 @@
-#include "threads.hpp"
+#include "platform/threads.hpp"
 
 #include <atomic>
 #include <thread>

@@ -27,7 +27,8 @@ struct SeparableKernel {
 using SeparableKernels = std::vector<SeparableKernel>;  // one per sigma bin
 
 // Throws std::invalid_argument unless every kernel has rank >= 1, an odd length, finite symmetric
-// taps and is not identically zero; with a scale > 1, a low-pass of the same kind.
+// taps and is not identically zero; with a scale > 1, a low-pass of the same kind that is no
+// shorter than the scale.
 void check_kernels(const SeparableKernels& kernels);
 
 }  // namespace spotcore

@@ -13,7 +13,8 @@ namespace spotcore {
 enum class Axis { y, x };
 
 // out[p] = sum_t taps[t] image[p + t - r] along the axis, r = half of the taps; beyond the border
-// the image goes on with its border's values. `taps` has an odd length.
+// the image goes on with its border's values. `taps` has an odd length, `out` the image's size and
+// memory of its own.
 void correlate1d(ImageView image, std::span<const float> taps, Axis axis, ImageSpan out,
                  const std::string& isa = "auto");
 

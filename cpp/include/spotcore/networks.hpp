@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "spotcore/ops.hpp"
@@ -55,17 +56,17 @@ struct ConvNetWeights {
   std::vector<float> score_weights;      // [K], K outputs of the last layer
 };
 
-// Weights packed for one instruction set, with threads and workspace: nothing is allocated for maps
-// when it runs, and it takes images of any size. One thread uses it at a time. The answer does not
+// Weights packed for one instruction set, with threads and workspace: nothing is allocated when it
+// runs, and it takes images of any size. One thread uses it at a time. The answer does not
 // depend on the number of threads.
 class Network {
  public:
   virtual ~Network() = default;
   virtual std::int64_t bins() const = 0;  // K
 
-  // images [B, H, W] -> maps [B, K, H, W] and scores [B, H, W]; either may be null: not asked for,
+  // images [B, H, W] -> maps [B, K, H, W] and scores [B, H, W]; either may be empty: not asked for,
   // and then never held in memory.
-  virtual void run(StackView images, float* maps, float* scores) = 0;
+  virtual void run(StackView images, std::span<float> maps, std::span<float> scores) = 0;
 };
 
 std::unique_ptr<Network> make_spotnet(const SpotNetWeights& weights, Execution execution = {});

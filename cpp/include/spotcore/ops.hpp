@@ -4,8 +4,11 @@
 //
 // An `Operations` object is a plan: image size, kernels, threads and workspace are fixed when it is
 // made, and nothing is allocated when it runs. One thread uses a plan at a time. The drivers
-// (fista.cpp, certificate.cpp) see only this interface, so they exist once whatever machine the
-// operations run on. `make_cpu_operations` fills it for the CPU.
+// (solvers.hpp) see only this interface, and images in the host's memory. `make_cpu_operations`
+// fills it for the CPU.
+//
+// Every operation checks its arguments: a shape, a missing array or a number that makes no sense is
+// a std::invalid_argument that names it. Outputs are none of the inputs' memory unless it is said.
 //
 // Notation (d: image, a: what the cells secreted per sigma bin, (*): same-size convolution with
 // zeros outside the image):
@@ -96,12 +99,14 @@ class Operations {
   virtual double dual_residual(ImageView nu, ImageView Az, ImageView d, ImageView w, float step_y,
                                float relaxation, ImageSpan e_y, ImageSpan Ae,
                                ImageSpan residual) = 0;
-  // x += relaxation / scale (c + M)^-1 r,   M ~ A A* the preconditioner of the plan
+  // x += relaxation / scale (c + M)^-1 r,   M ~ A A* the preconditioner of the plan, c > 0. Without
+  // one it is a std::logic_error.
   virtual void normal_solve(ImageView r, float c, float relaxation, ImageSpan x) = 0;
   // Smallest c that the preconditioner is good for; 0 if the plan has none.
   virtual float normal_floor() const = 0;
 
-  // residual = w^2 ((1 + alpha) Aa - alpha Aa_prev - d); `w` may be empty (all ones).
+  // residual = w^2 ((1 + alpha) Aa - alpha Aa_prev - d); `w` may be empty (all ones), `residual`
+  // the memory of an input.
   // Returns the data term at a, ||w (Aa - d)||^2.
   virtual double residual(ImageView Aa, ImageView Aa_prev, float alpha, ImageView d, ImageView w,
                           ImageSpan residual) = 0;

@@ -1,4 +1,5 @@
-// The drivers: loops over the operations of ops.hpp that know nothing of the machine below.
+// The drivers: loops over the operations of ops.hpp. They have their memory before the first
+// iteration.
 #pragma once
 
 #include <cstdint>
@@ -65,8 +66,9 @@ struct SolveResult {
 SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& options,
                   StackSpan a);
 
-// A preconditioned primal-dual method (primal_dual.cpp says which), which needs a hundredth of
-// FISTA's iterations and no parameter. The plan needs a preconditioner. `warm`: `a` holds a guess
+// A preconditioned primal-dual method (primal_dual.cpp says which, and with which constants), which
+// needs a hundredth of FISTA's iterations and no step from the caller. The plan needs a
+// preconditioner. `warm`: `a` holds a guess
 // that is near the answer; otherwise what it holds is ignored.
 SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptions& options,
                         bool warm, StackSpan a);
@@ -95,6 +97,7 @@ class Certificate {
   Operations& ops_;
   Problem problem_;
   std::vector<float> nu_;       // [H, W]
+  std::vector<float> beyond_;   // A of what sticks out of the dual ball, [H, W]
   std::vector<float> h_image_;  // w^2, [H, W]
   std::vector<float> q_;        // A* w^2, [K, H, W]; empty if every bin lies in aleph
   double bound_ = 0;            // nu = 0 is always feasible, and the objective is >= 0
