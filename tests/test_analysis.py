@@ -138,6 +138,22 @@ def test_a_camera_s_bit_depth_is_said_or_that_of_the_type() -> None:
         sc.Picture.of(samples, 1023)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"lam": -1.0}, "lam: expected a number, at least 0, got -1"),
+        ({"polarity": "grey"}, "polarity: expected 'auto' or 'dark' or 'bright', got 'grey'"),
+        ({"min_diameter": float("nan")}, "min_diameter: expected a finite number, got nan"),
+        ({"colour_reach": 5.0}, "colour_reach: expected more than twice colour_tolerance"),
+    ],
+)
+def test_settings_of_a_program_are_checked_like_those_of_a_file(
+    grey: np.ndarray, chosen: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        sc.analyse(grey, sc.Settings(**chosen))
+
+
 def test_the_face_needs_numpy_alone() -> None:
     heavy = ["scipy", "numba", "typer", "tifffile", "PIL", "threadpoolctl", "torch"]
     code = f"import sys, spotcore; print([m for m in {heavy} if m in sys.modules])"

@@ -21,7 +21,7 @@ from spotcore.images.read import Picture, read_image
 from spotcore.model.decimation import KERNEL_TOL
 from spotcore.model.observation import ObservationModel
 from spotcore.networks import load_network
-from spotcore.settings import Settings
+from spotcore.settings import Settings, valid
 from spotcore.solvers import Result, solve
 from spotcore.wells.artefacts import Artefacts
 from spotcore.wells.circle import find_well, flat_part
@@ -203,13 +203,13 @@ def analyse(
     ImageError
         If a picture that the settings name cannot be read.
     ValueError
-        If a setting does not fit the picture.
+        If a setting is out of range or does not fit the picture.
     TypeError
         If an array is of another type.
     """
     if not isinstance(picture, Picture):
         picture = Picture.of(picture)
-    settings = settings or Settings()
+    settings = valid(settings or Settings())
     seconds: dict[str, float] = {}
     pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
     with timed(seconds, "prepare"):

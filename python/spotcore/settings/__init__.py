@@ -13,6 +13,7 @@ from spotcore.settings.file import (
     well_settings_hash,
 )
 from spotcore.settings.table import COMPARISON, Settings, well_settings
+from spotcore.settings.values import valid
 
 __all__ = [
     "COMPARISON",
@@ -24,6 +25,7 @@ __all__ = [
     "read_settings",
     "settings_hash",
     "template",
+    "valid",
     "well_settings",
     "well_settings_hash",
 ]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from spotcore._files import atomic_file
 from spotcore.settings.table import TABLE, Settings, well_settings
-from spotcore.settings.values import checked, converted, from_text, option
+from spotcore.settings.values import agreeing, checked, converted, from_text, option
 
 __all__ = [
     "SettingsFile",
@@ -72,7 +72,7 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
     for name, value in values.items():
         if TABLE[name].names_file and _is_path(value):
             values[name] = str(path.parent / value)
-    settings = _agreeing(Settings(**values), f"{path}, colour_reach", "colour_tolerance")
+    settings = agreeing(Settings(**values), f"{path}, colour_reach", "colour_tolerance")
     if locked is not None and locked != settings_hash(settings):
         raise ValueError(
             f"{path}: its settings are not those it was locked with (locked {locked!r}, they have "
@@ -112,7 +112,7 @@ def choose(path: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Set
                 f"{option(name)} {given[name]} would change it"
             )
     chosen = replace(settings, **given)
-    return _agreeing(chosen, option("colour_reach"), option("colour_tolerance"))
+    return agreeing(chosen, option("colour_reach"), option("colour_tolerance"))
 
 
 def settings_hash(settings: Settings) -> str:
@@ -183,16 +183,3 @@ def lock(path: str | os.PathLike[str]) -> str:
 def _is_path(value: Any) -> bool:
     """Tell a path from a name such as that of shipped weights, as `load_network` does."""
     return isinstance(value, str) and (Path(value).suffix != "" or len(Path(value).parts) > 1)
-
-
-def _agreeing(settings: Settings, reach: str, tolerance: str) -> Settings:
-    """Refuse settings that are right one by one but not together, by the names of the two.
-
-    `spotcore.plates.registration.register` would refuse them too, after all wells.
-    """
-    if not settings.colour_reach > 2 * settings.colour_tolerance:
-        raise ValueError(
-            f"{reach}: expected more than twice {tolerance}, {settings.colour_tolerance}, "
-            f"got {settings.colour_reach}"
-        )
-    return settings

@@ -9,9 +9,18 @@ import types
 import typing
 from typing import Any, Literal
 
-from spotcore.settings.table import Row
+from spotcore.settings.table import TABLE, Row, Settings
 
-__all__ = ["alternatives", "checked", "converted", "expected", "from_text", "option"]
+__all__ = [
+    "agreeing",
+    "alternatives",
+    "checked",
+    "converted",
+    "expected",
+    "from_text",
+    "option",
+    "valid",
+]
 
 _NO = object()
 
@@ -63,6 +72,34 @@ def checked(row: Row, value: Any, where: str) -> Any:
         noun = "numbers" if isinstance(value, tuple) else "a number"
         raise ValueError(f"{where}: expected {noun}{row.range.says}, got {value}")
     return value
+
+
+def valid(settings: Settings) -> Settings:
+    """Return settings of a program, each as its type; refuse what a file would be refused for.
+
+    Raises
+    ------
+    ValueError
+        If a type or a range is another; the message begins with the setting's name.
+    """
+    held = {
+        name: checked(row, from_text(row, getattr(settings, name)), name)
+        for name, row in TABLE.items()
+    }
+    return agreeing(Settings(**held), "colour_reach", "colour_tolerance")
+
+
+def agreeing(settings: Settings, reach: str, tolerance: str) -> Settings:
+    """Refuse settings that are right one by one but not together, by the names of the two.
+
+    `spotcore.plates.registration.register` would refuse them too, after all wells.
+    """
+    if not settings.colour_reach > 2 * settings.colour_tolerance:
+        raise ValueError(
+            f"{reach}: expected more than twice {tolerance}, {settings.colour_tolerance}, "
+            f"got {settings.colour_reach}"
+        )
+    return settings
 
 
 def from_text(row: Row, value: Any) -> Any:
