@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import spotcore as sc
 from spotcore.wells import find_cells, find_spots, prepare_well
-from spotcore.wells.artefacts import Shape, is_doubtful, residual_of_fit
+from spotcore.wells.artefacts import Shape, is_doubtful, is_ridge, residual_of_fit
 from spotcore.wells.curvature import Curvature, climb, matched
 from support.synthetic_well import gaussian, line, picture
 
@@ -133,6 +133,13 @@ def test_faint_peaks_beside_ridges_have_to_be_rounder():
     to_ridge = np.array([99.0, 99.0, 99.0, 12.0, 14.0, 5.0, 5.0, 5.0])
     expected = [True, False, False, True, False, False, True, False]
     assert is_doubtful(strength, ratio, to_next, to_ridge).tolist() == expected
+
+
+def test_a_peak_from_which_a_ridge_runs_on():
+    """On both sides a scratch keeps four tenths of its depth; of a spot there is a sixth left."""
+    weaker, stronger, alone = np.ones(3), np.array([2.0, 2.0, 1.1]), np.full(3, 3.0)
+    continuity = np.array([0.4, 0.17, 0.4])  # the last one is round: a spot on a line
+    assert is_ridge(weaker, stronger, continuity, alone).tolist() == [True, False, False]
 
 
 def test_broken_scratches_are_not_counted():
