@@ -17,7 +17,7 @@ import pytest
 from spotcore._files import write_png
 from spotcore.images.read import read_image
 from spotcore.napari_plugin import layers, reader
-from spotcore.results import open_well
+from spotcore.results import WellFiles, open_well
 from support.edited_folder import copy_with_pictures, table
 from support.result_folder import write_result
 
@@ -147,7 +147,9 @@ def test_the_package_names_its_manifest():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     named = project["entry-points"]["napari.manifest"]
     assert named == {project["name"]: "spotcore.napari_plugin:napari.yaml"}
-    assert (PLUGIN / "napari.yaml").exists()
+    # The manifest cannot ask `spotcore.results.names` what records are called.
+    pattern = f"*{WellFiles(Path(), '').record}"
+    assert f"filename_patterns: [{json.dumps(pattern)}]" in (PLUGIN / "napari.yaml").read_text()
 
 
 @pytest.fixture
