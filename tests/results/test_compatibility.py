@@ -1,4 +1,4 @@
-"""Folders and weights that spotcore 0.1.0 wrote open with the code of today (`tests/data/0.1.0`)."""
+"""Folders and weights that spotcore 0.1.0 wrote open with today's code (`tests/data/0.1.0`)."""
 
 from __future__ import annotations
 

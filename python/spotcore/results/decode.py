@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -75,7 +76,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 
 def _dataclass(kind: Any, value: Any, where: str) -> Any:
     _expect(isinstance(value, Mapping), value, where, "an object")
-    hints, given = get_type_hints(kind), {}
+    hints, given = _hints(kind), {}
     for field in fields(kind):
         name = f"{where}.{field.name}" if where else field.name
         if field.name in value:
@@ -83,6 +84,12 @@ def _dataclass(kind: Any, value: Any, where: str) -> Any:
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{name!r} is missing")
     return kind(**given)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """Types of a dataclass's fields: slow to find out, the same for every record."""
+    return get_type_hints(kind)
 
 
 def _expect(fits: bool, value: Any, where: str, what: str) -> Any:
