@@ -23,7 +23,7 @@ from spotcore.plates.coincidence import (
     coincidences,
     join,
 )
-from spotcore.plates.colours import write_colours
+from spotcore.plates.compare import write_colours
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from support.plate_folder import times
@@ -309,7 +309,7 @@ def test_one_channel_has_no_colours(tmp_path: Path) -> None:
 
 def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "plate.json").write_text("{")
-    with pytest.raises(ValueError, match=r"plate\.json: no JSON"):
+    with pytest.raises(ValueError, match=r"plate\.json: expected JSON"):
         write_colours(tmp_path)
     (tmp_path / "plate.json").write_text('{"channels": ["a", "b"]}')
     with pytest.raises(ValueError, match=r"plate\.json: no record of a plate"):

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from spotcore._files import write_png
 from spotcore.commands.app import app
 from spotcore.plates.membrane import confluent
+from spotcore.results.record import Record, WellRecord
 from spotcore.simulation.demo import plate_like
 
 
 def record(level, width=0.05, skewness=1.0, polarity="dark"):
-    well = {"level": level, "width": width, "skewness": skewness, "polarity": polarity}
-    return {"status": "counted", "well": well}
+    well = WellRecord(level=level, width=width, skewness=skewness, polarity=polarity)
+    return Record(status="counted", well=well)
 
 
 def test_a_well_far_above_the_least_stained_ones():
@@ -32,7 +33,7 @@ def test_what_says_nothing():
     few = [record(0.1)] * 6 + [record(0.9)]
     assert confluent(few) == [None] * 7
     bare = [record(0.1, skewness=5.0)] * 9
-    uncounted = {"status": "rejected"}
+    uncounted = Record(status="rejected")
     assert confluent([*bare, uncounted, record(0.9, polarity="bright")]) == [None] * 11
     # Where the membranes themselves vary, so much is no staining.
     rng = np.random.default_rng(0)

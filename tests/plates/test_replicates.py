@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spotcore.plates.compare import well_counts, write_replicates
 from spotcore.plates.replicates import (
     WellCount,
     find_background,
-    read_counts,
     replicate_columns,
     summarise,
-    write_replicates,
 )
+from spotcore.results.plate import read_plate
 from support.plate_counts import LAYOUT, place, plate
 from support.result_folder import write_result
 
@@ -130,7 +130,7 @@ def test_spread_is_that_of_the_standard_library(counts: list[int]) -> None:
 
 def test_a_plate_s_folder(tmp_path: Path) -> None:
     write_result(tmp_path / "out", size=48)
-    counts = read_counts(tmp_path / "out")
+    counts = well_counts(read_plate(tmp_path / "out" / "plate.json"))
     layout = [
         place(c.well, f"donor {c.well[0]}", "medium" if int(c.well[1:]) < 4 else "CEF")
         for c in counts
@@ -160,4 +160,4 @@ def test_a_plate_s_folder(tmp_path: Path) -> None:
 def test_a_folder_without_a_plate(tmp_path: Path) -> None:
     (tmp_path / "plate.json").write_text('{"wells": [{"well": "A1"}]}')
     with pytest.raises(ValueError, match=r"plate\.json: no record of a plate"):
-        read_counts(tmp_path)
+        write_replicates(tmp_path, [])

@@ -14,16 +14,17 @@ from typer.testing import CliRunner
 from spotcore._files import write_png
 from spotcore.commands.app import app
 from spotcore.plates import dfr
+from spotcore.plates.compare import well_counts, write_responses
 from spotcore.plates.dfr import dfr_2x, dfr_eq
 from spotcore.plates.layout import LayoutRow
-from spotcore.plates.replicates import WellCount, read_counts, summarise
+from spotcore.plates.replicates import WellCount, summarise
 from spotcore.plates.responses import (
     Response,
     Rules,
     fold_threshold,
     judge,
-    write_responses,
 )
+from spotcore.results.plate import read_plate
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from support.plate_counts import LAYOUT, place, plate
@@ -256,7 +257,7 @@ def test_a_plate_s_folder(tmp_path: Path) -> None:
     write_result(tmp_path / "out", size=48)
     layout = [
         place(c.well, f"donor {c.well[0]}", "negative" if int(c.well[1:]) < 4 else "CEF")
-        for c in read_counts(tmp_path / "out")
+        for c in well_counts(read_plate(tmp_path / "out" / "plate.json"))
     ]
     path = write_responses(tmp_path / "out", layout, rules=Rules(fold=3))
     with open(path, newline="", encoding="utf-8") as file:

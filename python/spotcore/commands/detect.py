@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spotcore.analysis import Network
 from spotcore.commands.options import (
     AsJson,
     OutputFolder,
@@ -68,8 +69,11 @@ def _summary(path: Path, record: Record) -> str:
     """One line for a person."""
     assert record.well and record.solve and record.seconds  # those of a picture that was analysed
     well, how, seconds = record.well, record.solve, sum(record.seconds.values())
-    edge = "" if well["circle"] else ", no edge of a well found"
-    ended = how.get("network") or f"{how['stop_reason']} after {how['iterations']} iterations"
+    edge = "" if well.circle else ", no edge of a well found"
+    if isinstance(how, Network):
+        ended = how.network
+    else:
+        ended = f"{how.stop_reason} after {how.iterations} iterations"
     if record.count is None or record.interval is None:
         found = f"{record.status}: {record.reason}"
     else:
@@ -78,6 +82,6 @@ def _summary(path: Path, record: Record) -> str:
         if record.artefacts:
             found += f", {record.artefacts} artefacts"
     return (
-        f"{path.name}: {found} (preset {well['preset']}{edge}; {well['polarity']} "
+        f"{path.name}: {found} (preset {well.preset}{edge}; {well.polarity} "
         f"spots; {ended}, {seconds:.1f} s)"
     )

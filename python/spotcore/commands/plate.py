@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from tqdm import tqdm
@@ -21,14 +21,14 @@ from spotcore._files import sole_writer
 from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder, takes_settings
 from spotcore.export import FORMATS, export_folder
 from spotcore.networks import load_network
-from spotcore.plates.colours import write_colours
+from spotcore.plates.compare import compare_wells
 from spotcore.plates.files import PlateImages, find_images
-from spotcore.plates.layout import Layout, read_layout
-from spotcore.plates.replicates import find_background, write_replicates
-from spotcore.plates.responses import Rules, write_responses
+from spotcore.plates.layout import read_layout
+from spotcore.plates.replicates import find_background
 from spotcore.plates.run import Progress, run_plate
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
+from spotcore.results import PlateFiles, PlateRecord, Record
 from spotcore.settings import Settings
 
 __all__ = ["plate"]
@@ -123,7 +123,7 @@ def plate(
                     dask=dask,
                     progress=progress,
                 )
-            _compare(folder, lying, background, settings)
+            compare_wells(folder, lying, background, settings)
             if report:
                 write_report(folder)
             for format in formats:
@@ -133,11 +133,11 @@ def plate(
     except (ValueError, OSError, ImportError) as error:
         raise fail(error) from None
     if as_json:
-        for well in record["wells"]:
-            typer.echo(json.dumps(well))
+        for well in record.wells:
+            typer.echo(json.dumps(well.as_json()))
     elif not quiet:
         _conclude(record, folder, time.monotonic() - start)
-    if all(well["status"] == "rejected" for well in record["wells"]):
+    if all(well.status == "rejected" for well in record.wells):
         raise fail("no image could be analysed")
 
 
@@ -156,37 +156,21 @@ def _formats(export: str | None) -> list[str]:
     return formats
 
 
-def _compare(
-    folder: Path, layout: Layout | None, background: str | None, settings: Settings
-) -> None:
-    """Write the tables that compare wells and channels."""
-    if layout is not None:
-        rules = Rules(settings.response_alpha, settings.response_fold, settings.response_threshold)
-        write_replicates(folder, layout.rows(), background)
-        write_responses(folder, layout.rows(), background, rules)
-    write_colours(
-        folder,
-        settings.colour_tolerance,
-        reach=settings.colour_reach,
-        shuffles=settings.colour_shuffles,
-    )
-
-
 @contextmanager
 def _progress(hidden: bool) -> Iterator[Progress]:
     """Show a bar over the wells on stderr, if that is a terminal, and say what was refused."""
     with tqdm(unit="well", leave=False, file=sys.stderr, disable=True if hidden else None) as bar:
 
-        def update(done: int, total: int, record: dict[str, Any] | None) -> None:
+        def update(done: int, total: int, record: Record | None) -> None:
             bar.total = total
             if record is None:  # what was done before says nothing about the time left
                 bar.initial = bar.n = done
                 bar.refresh()
                 return
             bar.update(done - bar.n)
-            if record["status"] == "rejected":
+            if record.status == "rejected":
                 with tqdm.external_write_mode(file=sys.stderr):
-                    typer.echo(f"spotcore: {record['file']}: {record['reason']}", err=True)
+                    typer.echo(f"spotcore: {record.file}: {record.reason}", err=True)
 
         yield update
 
@@ -216,9 +200,9 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(names[: most - 1])}, ... {names[-1]}"
 
 
-def _conclude(record: dict[str, Any], folder: Path, seconds: float) -> None:
+def _conclude(record: PlateRecord, folder: Path, seconds: float) -> None:
     """Say what came out."""
-    statuses = Counter(well["status"] for well in record["wells"])
-    spots = sum(well["count"] or 0 for well in record["wells"])
+    statuses = Counter(well.status for well in record.wells)
+    spots = sum(well.count or 0 for well in record.wells)
     counted = ", ".join(f"{number} {status}" for status, number in statuses.most_common())
-    typer.echo(f"{counted}; {spots} spots, {seconds:.0f} s: {folder / 'wells.csv'}")
+    typer.echo(f"{counted}; {spots} spots, {seconds:.0f} s: {PlateFiles(folder).table('wells')}")

@@ -147,7 +147,7 @@ def _figure(path: Path, record: Record, yx: Any, true: Any, pairs: Any) -> Any:
         return moved[((moved >= 0) & (moved < window.shape)).all(axis=1)]
 
     assert record.well
-    dark = record.well["polarity"] == "dark"
+    dark = record.well.polarity == "dark"
     missed = np.delete(true, pairs[:, 1], axis=0)
     bare = draw_overlay(window, np.zeros((0, 2)), dark_spots=dark, caption="a simulated well")
     marked = draw_overlay(

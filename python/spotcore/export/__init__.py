@@ -1,6 +1,6 @@
 """Results in other programs' formats: XLSX, JSON, Parquet and FCS, each with its provenance.
 
-result (reads a result folder) -> xlsx, document (JSON), parquet, fcs
+spotcore.results (reads a result folder) -> xlsx, document (JSON), parquet, fcs
 
 The libraries come with ``pip install spotcore[export]`` and are imported where they are used; JSON
 needs none. The CSV files of a result are their own export: their provenance is the record beside
@@ -15,9 +15,10 @@ from importlib import import_module
 from pathlib import Path
 
 from spotcore._files import require_folder
-from spotcore.export.result import ResultFolder, Table, Unit, open_result
+from spotcore.results import ResultFolder, open_folder
+from spotcore.results.names import ExportFiles
 
-__all__ = ["FORMATS", "ResultFolder", "Table", "Unit", "export_folder", "open_result"]
+__all__ = ["FORMATS", "export_folder"]
 
 #: Format, and the module whose ``write`` makes its files.
 FORMATS = {"xlsx": "xlsx", "json": "document", "parquet": "parquet", "fcs": "fcs"}
@@ -67,12 +68,14 @@ def export_folder(
     """
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    result = open_result(folder, edited=edited)
-    target = require_folder(result.folder / "export" if output is None else output)
-    write: Callable[[ResultFolder, Path], list[Path]]
+    result = open_folder(folder, edited=edited)
+    _ = result.tables, result.provenance  # what is damaged is said before anything is written
+    files = result.files.exports if output is None else ExportFiles(Path(output))
+    require_folder(files.folder)
+    write: Callable[[ResultFolder, ExportFiles], list[Path]]
     write = import_module(f"spotcore.export.{FORMATS[format]}").write
     try:
-        return write(result, target)
+        return write(result, files)
     except ModuleNotFoundError as error:
         raise ImportError(
             f"format {format} needs {error.name}: pip install 'spotcore[export]'"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from spotcore._files import atomic_file
-from spotcore.export.result import ResultFolder
+from spotcore.results import ResultFolder
+from spotcore.results.names import ExportFiles
 
 __all__ = ["SCHEMA", "write"]
 
@@ -15,7 +16,7 @@ __all__ = ["SCHEMA", "write"]
 SCHEMA = Path(__file__).with_name("result.schema.json")
 
 
-def write(result: ResultFolder, folder: Path) -> list[Path]:
+def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
     """Write result.json: provenance, then each table as a list of objects, one a line.
 
     What is missing is null. Rows are written as they are read, so that memory does not grow with
@@ -25,8 +26,8 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     ----------
     result : ResultFolder
         What to write.
-    folder : pathlib.Path
-        Existing folder to write to.
+    files : ExportFiles
+        Where to write; the folder exists.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     ValueError
         If a number of the provenance is not finite.
     """
-    path = folder / "result.json"
+    path = files.document
     with atomic_file(path) as file:
         head = {"format": "spotcore result", "version": 1, "provenance": result.provenance}
         file.write(_dump(head)[:-1])

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from spotcore._files import atomic_file
-from spotcore.export.result import ResultFolder, Table, Unit
+from spotcore.results import ResultFolder, WellResult
+from spotcore.results.names import ExportFiles
+from spotcore.results.record import Record
+from spotcore.results.table import Table
 
 __all__ = ["write"]
 
@@ -23,7 +26,7 @@ _DELIMITER = "/"  # FlowIO's
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
-def write(result: ResultFolder, folder: Path) -> list[Path]:
+def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
     """Write NAME.fcs for every image: an event per spot, a parameter per measure, float32.
 
     A value that is missing (the nearest neighbour of a lone spot) is the number in the keyword
@@ -39,8 +42,8 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     ----------
     result : ResultFolder
         What to write.
-    folder : pathlib.Path
-        Existing folder to write to.
+    files : ExportFiles
+        Where to write; the folder exists.
 
     Returns
     -------
@@ -53,39 +56,39 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
         If FlowIO is not installed.
     """
     rows = {table.name: _by_well(table) for table in result.tables if "well" in table.columns}
-    plate = {key: value for key, value in result.provenance.items() if key != "wells"}
     paths = []
-    for unit in result.units:
-        record = unit.record() or {}
-        run = record.get("original_record") or record
+    for well in result.wells:
+        record = well.record() if well.files.record.exists() else Record()
+        path = files.events(well.name)
         about = {
-            **rows.get("layout", {}).get((unit.well, ""), {}),
-            **rows["wells"].get((unit.well, unit.channel), {}),
+            **rows.get("layout", {}).get((well.well, ""), {}),
+            **rows["wells"].get((well.well, well.channel), {}),
         }
         keywords = {
-            "$CYT": f"spotcore {result.provenance.get('spotcore', '')}",
+            "$CYT": f"spotcore {result.version}",
             "$SRC": about.get("sample"),
-            "$FIL": f"{unit.name}.fcs",
-            "$WELLID": unit.well,
+            "$FIL": path.name,
+            "$WELLID": well.well,
             "$PLATEID": result.folder.resolve().name,
-            "$DATE": _date(run.get("started")),
-            "$SYS": run.get("machine", {}).get("platform"),
+            "$DATE": _date(record.started),
+            "$SYS": record.machine.get("platform"),
             **{f"SPOTCORE_{key.upper()}": value for key, value in about.items()},
-            "SPOTCORE_RUN": json.dumps(record, allow_nan=False),
-            "SPOTCORE_PLATE": json.dumps(plate, allow_nan=False),
+            "SPOTCORE_RUN": json.dumps(well.provenance(), allow_nan=False),
+            "SPOTCORE_PLATE": json.dumps(result.about, allow_nan=False),
         }
-        path = folder / f"{unit.name}.fcs"
-        _write_file(path, result, unit, keywords)
+        _write_file(path, result, well, keywords)
         paths.append(path)
     return paths
 
 
-def _write_file(path: Path, result: ResultFolder, unit: Unit, keywords: dict[str, Any]) -> None:
+def _write_file(
+    path: Path, result: ResultFolder, well: WellResult, keywords: dict[str, Any]
+) -> None:
     """Write the spots of one image."""
     columns = result.spots.columns
     numbers = [at for at, kind in enumerate(columns.values()) if kind is float]
     names = [list(columns)[at] for at in numbers]
-    rows = [[row[at] for at in numbers] for row in result.spots_of(unit)]
+    rows = [[row[at] for at in numbers] for row in result.spots_of(well)]
     values = np.array(rows, dtype=np.float64).reshape(-1, len(names))  # None becomes NaN
     unknown = np.isnan(values)
     missing = np.floor(min(0.0, np.min(values, where=~unknown, initial=0.0))) - 1
@@ -138,10 +141,10 @@ def _text(value: Any) -> str:
     return f"{before}{text}{' ' if text.endswith(_DELIMITER) else ''}"
 
 
-def _date(started: Any) -> str | None:
+def _date(started: str) -> str | None:
     """Word an ISO time as FCS does: 05-JAN-2026, in English whatever the locale."""
     try:
-        day = datetime.datetime.fromisoformat(str(started))
+        day = datetime.datetime.fromisoformat(started)
     except ValueError:
         return None
     return f"{day.day:02d}-{_MONTHS[day.month - 1]}-{day.year}"

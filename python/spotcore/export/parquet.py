@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from spotcore._files import atomic_file
-from spotcore.export.result import ResultFolder
+from spotcore.results import ResultFolder
+from spotcore.results.names import ExportFiles
 
 __all__ = ["METADATA_KEY", "write"]
 
@@ -16,7 +17,7 @@ METADATA_KEY = b"spotcore"
 _ROW_GROUP = 50_000
 
 
-def write(result: ResultFolder, folder: Path) -> list[Path]:
+def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
     """Write wells.parquet, spots.parquet and a file for each further table.
 
     Columns are typed, and every one may hold nulls. The provenance is in the schema's metadata:
@@ -26,8 +27,8 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     ----------
     result : ResultFolder
         What to write.
-    folder : pathlib.Path
-        Existing folder to write to.
+    files : ExportFiles
+        Where to write; the folder exists.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     for table in (*result.tables, result.spots):
         fields = [pyarrow.field(name, kinds[kind]) for name, kind in table.columns.items()]
         schema = pyarrow.schema(fields, metadata)
-        path = folder / f"{table.name}.parquet"
+        path = files.table(table.name)
         with atomic_file(path) as file, pyarrow.parquet.ParquetWriter(file, schema) as writer:
             rows = iter(table.rows)
             while chunk := list(islice(rows, _ROW_GROUP)):

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spotcore._files import atomic_file
-from spotcore.export.result import ResultFolder, Table, Value
+from spotcore.results import ResultFolder
+from spotcore.results.names import ExportFiles
+from spotcore.results.table import Table, Value
 
 __all__ = ["MAX_ROWS", "write"]
 
@@ -24,7 +26,7 @@ _SUSPECT = tuple("=+-@#\t\r\n")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # no XML file can hold them
 
 
-def write(result: ResultFolder, folder: Path) -> list[Path]:
+def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
     """Write result.xlsx: a sheet per table (wells first, spots) and one with the provenance.
 
     Text stays text, also where it begins as a formula would; what is missing is an empty cell. A
@@ -35,8 +37,8 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
     ----------
     result : ResultFolder
         What to write.
-    folder : pathlib.Path
-        Existing folder to write to.
+    files : ExportFiles
+        Where to write; the folder exists.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def write(result: ResultFolder, folder: Path) -> list[Path]:
 
     wells, *others = result.tables
     provenance = Table("provenance", {"key": str, "value": str}, list(_flat(result.provenance)))
-    path = folder / "result.xlsx"
+    path = files.workbook
     options = {"constant_memory": True}
     with atomic_file(path) as file, xlsxwriter.Workbook(file, options) as book:
         formats = _Formats(book.add_format({"bold": True}), book.add_format({"quote_prefix": True}))

@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from spotcore.napari_plugin.result import LayerData, layers, open_result
+from spotcore.napari_plugin.layers import LayerData, layers
+from spotcore.results import open_well
+from spotcore.results.names import is_record
 
 __all__ = ["get_reader"]
 
@@ -14,15 +16,15 @@ __all__ = ["get_reader"]
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
     """Return a reader for NAME.run.json or NAME.edited.run.json, None for anything else."""
     paths = [path] if isinstance(path, str) else path
-    return _read if all(str(one).endswith(".run.json") for one in paths) else None
+    return _read if all(map(is_record, paths)) else None
 
 
 def _read(path: str | list[str]) -> list[LayerData]:
     """Read one result or several; say where a picture is missing."""
     made = []
     for one in [path] if isinstance(path, str) else path:
-        result = open_result(one)
-        made += layers(result)
-        if result.picture is None:
-            warnings.warn(result.no_picture, stacklevel=2)  # napari shows it
+        of_one, missing = layers(open_well(one))
+        made += of_one
+        if missing:
+            warnings.warn(missing, stacklevel=2)  # napari shows it
     return made

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import Container, Label, LineEdit, PushButton
 
-from spotcore.napari_plugin.edits import compare, save_edit
-from spotcore.napari_plugin.result import open_result
+from spotcore.results import WellResult, open_well
+from spotcore.results.edits import compare, save_edit
 
 if TYPE_CHECKING:
     import napari
@@ -36,7 +35,9 @@ class EditMarks(Container):
         self.save = PushButton(text="Save edited table", enabled=False)
         super().__init__(widgets=[self.count, self.by, self.reason, self.save])
         self._layer: Any = None
-        self._original: Any = None
+        self._well: WellResult | None = None
+        self._yx = np.zeros((0, 2))
+        self._shape = 0, 0
         self.save.changed.connect(self._save)
         viewer.layers.selection.events.active.connect(self._select)
         self._follow(viewer.layers.selection.active)
@@ -52,7 +53,10 @@ class EditMarks(Container):
             return
         if self._layer is not None:
             self._layer.events.data.disconnect(self._changed)
-        self._layer, self._original = layer, open_result(about["record"])
+        well = open_well(about["record"])
+        image = well.record().image
+        self._layer, self._well, self._yx = layer, well, well.marks().yx
+        self._shape = (0, 0) if image is None else (image.height, image.width)
         layer.events.data.connect(self._changed)
         self.save.enabled = True
         self._show()
@@ -70,33 +74,31 @@ class EditMarks(Container):
 
     def _show(self) -> None:
         """Say how many there are and were."""
-        image = self._original.record["image"]
+        assert self._well is not None
         try:
-            edit = compare(
-                self._original.marks, self._layer.data, (image["height"], image["width"])
-            )
+            edit = compare(self._yx, self._layer.data, self._shape)
         except ValueError as error:
             self.count.value = str(error)
             return
         self.count.value = (
-            f"{self._original.name}: {edit.count} spots; the original has "
-            f"{len(self._original.marks)}, {len(edit.added)} added, {edit.removed} removed"
+            f"{self._well.name}: {edit.count} spots; the original has "
+            f"{len(self._yx)}, {len(edit.added)} added, {edit.removed} removed"
         )
 
     def _save(self) -> None:
         """Save beside the original; an error is napari's to show."""
         from napari.utils.notifications import show_info
 
+        assert self._well is not None
         about = self._layer.metadata["spotcore"]
-        record = save_edit(
-            about["record"],
+        edit = save_edit(
+            self._well.files.record,
             self._layer.data,
             by=self.by.value,
             reason=self.reason.value,
             table_sha256=about["table_sha256"],
         )
-        folder = Path(about["record"]).parent
         show_info(
-            f"{record['count']} spots ({record['added']} added, {record['removed']} removed) "
-            f"saved to {folder / self._original.name}.edited.cells.csv"
+            f"{edit.count} spots ({edit.added} added, {edit.removed} removed) "
+            f"saved to {self._well.files.edited_cells}"
         )

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from spotcore._backends import __version__
-from spotcore._files import atomic_file, write_json
+from spotcore._files import atomic_file
 from spotcore.images.read import MAX_FILE_BYTES
 from spotcore.plates.work import Job, analyse_or_refuse, failure, refuse, remove_outputs
 from spotcore.results.names import WellFiles
+from spotcore.results.record import Record
+from spotcore.results.write import write_record
 from spotcore.settings import well_settings
 from spotcore.settings.file import named_files
 
@@ -125,16 +127,15 @@ def _keep(job: Job, future: Any) -> None:
     except Exception as error:  # of the worker: its disk may be full
         refuse(job, f"failed on its worker ({failure(job.path, error)})", final=False)
         return
-    record = json.loads(files.pop(job.files.record.name))
-    if record["spotcore"] != __version__:
-        raise ValueError(_other_version("a worker", record["spotcore"]))
+    record = Record.from_json(json.loads(files.pop(job.files.record.name)))
+    if record.spotcore != __version__:
+        raise ValueError(_other_version("a worker", record.spotcore))
     remove_outputs(job.files)
     for name, data in files.items():
         with atomic_file(job.files.folder / name) as file:
             file.write(data)
-    write_json(
-        job.files.record, {**record, "file": str(job.path), "settings": well_settings(job.settings)}
-    )
+    settings = well_settings(job.settings)  # those of the worker name its own files
+    write_record(job.files, replace(record, file=str(job.path), settings=settings))
 
 
 def _can_be_sent(path: Path) -> bool:

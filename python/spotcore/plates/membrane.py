@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
+from spotcore.results import Record
 from spotcore.wells.confluence import BARE, Staining, overlap
 
 __all__ = ["confluent"]
@@ -22,7 +22,7 @@ _BARE, _BARE_RANGE = 0.1, (0.05, 0.25)
 _LEAST = 0.5
 
 
-def confluent(records: Sequence[Mapping[str, Any]]) -> list[str | None]:
+def confluent(records: Sequence[Record]) -> list[str | None]:
     """Find the wells that are confluent by the membrane of the least stained wells of their plate.
 
     A picture by itself does not say how bright its membrane would be without spots, and a
@@ -31,30 +31,31 @@ def confluent(records: Sequence[Mapping[str, Any]]) -> list[str | None]:
 
     Parameters
     ----------
-    records : sequence of mapping
-        Of the pictures of one channel, as `spotcore.analysis.detect_file` returns them.
+    records : sequence of Record
+        Of the pictures of one channel.
 
     Returns
     -------
     list of str or None
         Why each is confluent, None for those that are not.
     """
-    wells = [record.get("well") if record["status"] in _JUDGED else None for record in records]
-    polarities = Counter(well["polarity"] for well in wells if well is not None)
+    judged = [record.well if record.status in _JUDGED else None for record in records]
+    polarities = Counter(well.polarity for well in judged if well is not None)
     common = polarities.most_common(1)[0][0] if polarities else None
-    usual = [well is not None and well["polarity"] == common for well in wells]
-    levels = [well["level"] for well, same in zip(wells, usual, strict=True) if well and same]
-    if len(levels) < _FEWEST:
+    stainings = [
+        well.staining if well is not None and well.polarity == common else None for well in judged
+    ]
+    levels = [staining.level for staining in stainings if staining is not None]
+    if common is None or len(levels) < _FEWEST:
         return [None] * len(records)
     low, high = np.quantile(levels, _BARE_RANGE)
     bare = float(np.quantile(levels, _BARE) + high - low)
+    least = bare + _LEAST * BARE[common]
 
-    def why(well: Mapping[str, Any]) -> str | None:
-        staining = Staining(well["level"], well["width"], well["skewness"])
+    def why(staining: Staining) -> str | None:
         density = overlap(staining, bare, assumed=True)
-        stained = staining.level - bare > _LEAST * BARE[well["polarity"]]
-        if not (stained and staining.is_confluent(density)):
+        if not (staining.level > least and staining.is_confluent(density)):
             return None
         return f"confluent by the plate's membrane: some {density:.0f} spots overlap at any point"
 
-    return [why(well) if well and same else None for well, same in zip(wells, usual, strict=True)]
+    return [None if staining is None else why(staining) for staining in stainings]

@@ -13,16 +13,12 @@ A group is the wells of one sample, stimulus and channel. Of these
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from spotcore._files import write_csv
 from spotcore.plates.layout import LayoutRow
 
 __all__ = [
@@ -30,10 +26,8 @@ __all__ = [
     "Replicates",
     "WellCount",
     "find_background",
-    "read_counts",
     "replicate_columns",
     "summarise",
-    "write_replicates",
 ]
 
 #: Names of the negative control that are recognised, in any case, the first one found.
@@ -317,45 +311,3 @@ def replicate_columns(groups: Iterable[Replicates]) -> dict[str, list[Any]]:
         "too_numerous": [" ".join(group.censored) for group in groups],
         "left_out": [", ".join(group.left_out) for group in groups],
     }
-
-
-def read_counts(folder: str | os.PathLike[str]) -> list[WellCount]:
-    """Read the counts of a plate's wells from its ``plate.json``.
-
-    Raises
-    ------
-    ValueError
-        If the file is no record of a plate.
-    OSError
-        If it cannot be read.
-    """
-    path = Path(folder) / "plate.json"
-    try:
-        wells = json.loads(path.read_text(encoding="utf-8"))["wells"]
-        return [WellCount(w["well"], w["status"], w["count"], w["channel"] or "") for w in wells]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: no record of a plate ({error!r})") from error
-
-
-def write_replicates(
-    folder: str | os.PathLike[str], layout: Iterable[LayoutRow], background: str | None = None
-) -> Path:
-    """Write ``replicates.csv`` of a plate's folder.
-
-    Parameters
-    ----------
-    folder : path-like
-        OUT, with ``plate.json``.
-    layout : iterable of LayoutRow
-        What lies in the wells.
-    background : str, optional
-        The stimulus of the negative control wells; see `find_background`.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-    """
-    path = Path(folder) / "replicates.csv"
-    write_csv(path, replicate_columns(summarise(read_counts(folder), layout, background)))
-    return path

@@ -25,18 +25,14 @@ Defic Syndr 45:20 (2007).
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spotcore._files import write_csv
 from spotcore.plates.dfr import MIN_REPLICATES, dfr_2x, dfr_eq
-from spotcore.plates.layout import LayoutRow
-from spotcore.plates.replicates import Replicates, read_counts, summarise
+from spotcore.plates.replicates import Replicates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +43,6 @@ __all__ = [
     "fold_threshold",
     "judge",
     "response_columns",
-    "write_responses",
 ]
 
 DFR_EQ, DFR_2X, FOLD = "DFR(eq)", "DFR(2x)", "fold-threshold"
@@ -257,33 +252,3 @@ def response_columns(
         "source": [SOURCES[r.rule] for r in rows],
         "limit": [fold if r.rule == FOLD else dfr for r in rows],
     }
-
-
-def write_responses(
-    folder: str | os.PathLike[str],
-    layout: Iterable[LayoutRow],
-    background: str | None = None,
-    rules: Rules | None = None,
-) -> Path:
-    """Write ``responses.csv`` of a plate's folder.
-
-    Parameters
-    ----------
-    folder : path-like
-        OUT, with ``plate.json``.
-    layout : iterable of LayoutRow
-        What lies in the wells.
-    background : str, optional
-        The stimulus of the negative control wells; see `find_background`.
-    rules : Rules, optional
-        Limits; the sources' own by default.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
-    """
-    path = Path(folder) / "responses.csv"
-    responses = judge(summarise(read_counts(folder), layout, background), rules)
-    write_csv(path, response_columns(responses, rules))
-    return path

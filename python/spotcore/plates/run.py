@@ -3,54 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from spotcore._backends import __version__, machine_record
-from spotcore._files import OutputError, require_folder, write_csv, write_json
+from spotcore._files import OutputError, require_folder
 from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
 from spotcore.plates.membrane import confluent
-from spotcore.plates.work import Job, finished, read_record
-from spotcore.results.names import WellFiles
+from spotcore.plates.work import Job, finished
+from spotcore.results import PlateFiles, PlateRecord, Record
+from spotcore.results.plate import PlateWell, WellRow
+from spotcore.results.record import now, read_record
+from spotcore.results.write import write_plate
 from spotcore.settings import Settings
 from spotcore.settings.file import settings_hash, well_settings_hash
 
-__all__ = ["PLATE_FILES", "Progress", "run_plate"]
-
-#: Files of a plate that are made of all its wells: none outlives the start of another run.
-PLATE_FILES = (
-    "plate.json",
-    "wells.csv",
-    "replicates.csv",
-    "responses.csv",
-    "colours.csv",
-    "registration.csv",
-    "report.html",
-    "mosaic.png",
-    "heatmap.png",
-)
-
-#: Columns of wells.csv.
-WELL_COLUMNS = (
-    "well",
-    "file",
-    "status",
-    "count",
-    "channel",
-    "low",
-    "high",
-    "secretion",
-    "artefacts",
-    "reason",
-)
+__all__ = ["Progress", "run_plate"]
 
 #: Called with the pictures that are done, their number in all, and the record of the last one.
-Progress = Callable[[int, int, "dict[str, Any] | None"], None]
+Progress = Callable[[int, int, Record | None], None]
 
 
 def run_plate(
@@ -62,7 +36,7 @@ def run_plate(
     workers: int = 1,
     dask: str | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> PlateRecord:
     """Analyse a plate's pictures and write wells/NAME.*, wells.csv and plate.json.
 
     Pictures that an earlier run finished in the same folder, with the same settings of a well and
@@ -88,7 +62,7 @@ def run_plate(
 
     Returns
     -------
-    dict
+    PlateRecord
         What plate.json holds. It is written after all others.
 
     Raises
@@ -98,12 +72,13 @@ def run_plate(
     ValueError
         If the Dask cluster cannot be used.
     """
-    wells = require_folder(folder / "wells")
-    _remove(folder, PLATE_FILES)
+    files = PlateFiles(folder)
+    require_folder(files.wells)
+    _remove(files.of_all_wells)
     # Before the work: what the settings name may be another file after it.
     digest, of_wells = settings_hash(settings), well_settings_hash(settings)
     jobs = [
-        Job(image.path, image.page, WellFiles(wells, image.name), settings, of_wells)
+        Job(image.path, image.page, files.well(image.name), settings, of_wells)
         for image in images.wells
     ]
     todo = [job for job in jobs if finished(job) is None]
@@ -114,8 +89,17 @@ def run_plate(
         for job in ended:
             done += 1
             if progress is not None:
-                progress(done, len(jobs), read_record(job))
-    return _write_tables(images, jobs, folder, settings, (digest, of_wells), layout)
+                progress(done, len(jobs), read_record(job.files.record))
+    records = [read_record(job.files.record) for job in jobs]
+    if settings.membrane is None:
+        records = _judged(records, [image.channel for image in images.wells])
+    plate = _summary(images, jobs, records, settings, (digest, of_wells), layout)
+    rows = [
+        WellRow.of(record, image.position.name, image.channel)
+        for image, record in zip(images.wells, records, strict=True)
+    ]
+    write_plate(files, plate, rows)
+    return plate
 
 
 def _run(jobs: list[Job], workers: int, dask: str | None) -> Generator[Job, None, None]:
@@ -127,73 +111,66 @@ def _run(jobs: list[Job], workers: int, dask: str | None) -> Generator[Job, None
     return run_dask(jobs, dask)
 
 
-def _write_tables(
+def _summary(
     images: PlateImages,
     jobs: list[Job],
-    folder: Path,
+    records: list[Record],
     settings: Settings,
     digests: tuple[str, str],
     layout: Layout | None,
-) -> dict[str, Any]:
-    """Write wells.csv and plate.json from the records that are on the disk."""
-    table: dict[str, list[Any]] = {name: [] for name in WELL_COLUMNS}
-    summary: list[dict[str, Any]] = []
-    started = ""
-    records = [read_record(job) for job in jobs]
-    if settings.membrane is None:
-        _judge(records, [image.channel for image in images.wells])
-    for image, job, record in zip(images.wells, jobs, records, strict=True):
-        low, high = record["interval"] or (None, None)
-        row = {
-            **{name: record.get(name) for name in WELL_COLUMNS},
-            "well": image.position.name,
-            "channel": image.channel,
-            "low": low,
-            "high": high,
-        }
-        for name, values in table.items():
-            values.append(row[name])
-        keys = ("well", "channel", "file", "status", "count", "reason")
-        kept = {"name": job.files.name, "page": job.page, "sha256": record["sha256"]}
-        summary.append({key: row[key] for key in keys} | kept)
-        started = min(started or record["started"], record["started"])
-    write_csv(folder / "wells.csv", table)
-    plate = {
-        "spotcore": __version__,
-        "started": started,
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "settings": asdict(settings),
-        "settings_hash": digests[0],
-        "well_settings_hash": digests[1],  # the wells' records have it as their settings_hash
-        "pattern": images.pattern,
-        "rows": images.plate.rows,
-        "columns": images.plate.columns,
-        "channels": images.channels,
-        "layout": None if layout is None else [asdict(row) for row in layout.rows()],
-        "machine": machine_record(),
-        "wells": summary,
-    }
-    write_json(folder / "plate.json", plate)
-    return plate
+) -> PlateRecord:
+    """Record the plate by the records of its pictures."""
+    wells = [
+        PlateWell(
+            well=image.position.name,
+            channel=image.channel,
+            file=record.file,
+            status=record.status,
+            count=record.count,
+            reason=record.reason,
+            name=job.files.name,
+            page=job.page,
+            sha256=record.sha256,
+        )
+        for image, job, record in zip(images.wells, jobs, records, strict=True)
+    ]
+    return PlateRecord(
+        spotcore=__version__,
+        started=min(record.started for record in records),
+        finished=now(),
+        settings=asdict(settings),
+        settings_hash=digests[0],
+        well_settings_hash=digests[1],  # the wells' records have it as their settings_hash
+        pattern=images.pattern,
+        rows=images.plate.rows,
+        columns=images.plate.columns,
+        channels=tuple(images.channels),
+        layout=None if layout is None else [asdict(row) for row in layout.rows()],
+        machine=machine_record(),
+        wells=tuple(wells),
+    )
 
 
-def _judge(records: list[dict[str, Any]], channels: list[str]) -> None:
+def _judged(records: list[Record], channels: list[str]) -> list[Record]:
     """Take the counts away that mean nothing by what the plate as a whole shows.
 
     The records on the disk keep what each picture says by itself.
     """
+    judged = list(records)
     for channel in set(channels):
-        of_channel = [r for r, name in zip(records, channels, strict=True) if name == channel]
-        for record, reason in zip(of_channel, confluent(of_channel), strict=True):
+        places = [at for at, name in enumerate(channels) if name == channel]
+        reasons = confluent([records[at] for at in places])
+        for at, reason in zip(places, reasons, strict=True):
             if reason is not None:
-                record |= {"status": "too_numerous", "reason": reason}
-                record |= {"count": None, "interval": None, "secretion": None}
+                uncounted = replace(records[at], count=None, interval=None, secretion=None)
+                judged[at] = replace(uncounted, status="too_numerous", reason=reason)
+    return judged
 
 
-def _remove(folder: Path, names: Iterable[str]) -> None:
+def _remove(paths: Iterable[Path]) -> None:
     """Remove files that are there."""
-    for name in names:
+    for path in paths:
         try:
-            (folder / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder / name}: cannot be removed ({error.strerror})") from error
+            raise OutputError(f"{path}: cannot be removed ({error.strerror})") from error

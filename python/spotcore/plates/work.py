@@ -6,19 +6,17 @@ last). So a run that was killed anywhere goes on by looking at what is there.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from spotcore._backends import __version__
-from spotcore._files import OutputError, write_json
+from spotcore._files import OutputError
 from spotcore.analysis import Progress, analyse, timed
 from spotcore.images.read import read_image
 from spotcore.results.names import WellFiles
-from spotcore.results.record import Record, now
-from spotcore.results.write import write_well
+from spotcore.results.read import file_digest
+from spotcore.results.record import Record, now, read_record
+from spotcore.results.write import write_record, write_well
 from spotcore.settings import Settings
 
 __all__ = [
@@ -27,7 +25,6 @@ __all__ = [
     "analyse_or_refuse",
     "failure",
     "finished",
-    "read_record",
     "refuse",
     "remove_outputs",
 ]
@@ -133,7 +130,7 @@ def failure(path: Path, error: Exception) -> str:
     return text if known else f"{type(error).__name__}: {text}"
 
 
-def finished(job: Job) -> dict[str, Any] | None:
+def finished(job: Job) -> Record | None:
     """Return the record of a picture that is done, None for one that is still to do.
 
     It is done if its record is there and comes of the same bytes (the file is read for that),
@@ -146,26 +143,20 @@ def finished(job: Job) -> dict[str, Any] | None:
         If the new path cannot be written.
     """
     try:
-        record = read_record(job)
+        record = read_record(job.files.record)
         same = (
-            record["spotcore"] == __version__
-            and record["settings_hash"] == job.settings_hash
-            and record["page"] == job.page
-            and Path(record["file"]).name == job.path.name
-            and record["sha256"] == file_digest(job.path)
+            record.spotcore == __version__
+            and record.settings_hash == job.settings_hash
+            and record.page == job.page
+            and Path(record.file).name == job.path.name
+            and record.sha256 == file_digest(job.path)
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return None
-    if same and record["file"] != str(job.path):
-        record["file"] = str(job.path)
-        write_json(job.files.record, record)
+    if same and record.file != str(job.path):
+        record = replace(record, file=str(job.path))
+        write_record(job.files, record)
     return record if same else None
-
-
-def read_record(job: Job) -> dict[str, Any]:
-    """Return the record of a picture that was analysed or refused."""
-    record: dict[str, Any] = json.loads(job.files.record.read_bytes())
-    return record
 
 
 def refuse(job: Job, reason: str, final: bool) -> None:
@@ -192,7 +183,7 @@ def refuse(job: Job, reason: str, final: bool) -> None:
     except OSError:
         digest = None
     record = Record.refused(job.path, job.page, digest, reason, job.settings, job.settings_hash)
-    write_json(job.files.record, record.as_json())
+    write_record(job.files, record)
 
 
 def remove_outputs(files: WellFiles) -> None:
@@ -210,9 +201,3 @@ def remove_outputs(files: WellFiles) -> None:
                 part.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{error.filename}: cannot be removed ({error.strerror})") from error
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 digest of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     from PIL.ImageDraw import ImageDraw
 
-    from spotcore.report.folder import Result, Unit
+    from spotcore.report.views import PlateView, WellView
 
 __all__ = ["draw_heatmap"]
 
 _FONT, _TITLE, _LEFT, _RIGHT = 15, 20, 56, 110
 
 
-def draw_heatmap(result: Result, path: Path) -> None:
+def draw_heatmap(result: PlateView, path: Path) -> None:
     """Write the heat map of a result as PNG, atomically; a map per channel, one below the other.
 
     Parameters
     ----------
-    result : Result
+    result : PlateView
         What is shown.
     path : Path
         The final name.
@@ -97,7 +97,7 @@ def draw_heatmap(result: Result, path: Path) -> None:
 
 def _cell(
     draw: ImageDraw,
-    unit: Unit | None,
+    unit: WellView | None,
     box: tuple[float, float, float, float],
     largest: int,
     plate: bool,

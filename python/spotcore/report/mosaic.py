@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from spotcore.report.folder import Result, Unit
+    from spotcore.report.views import PlateView, WellView
 
 __all__ = ["Mosaic"]
 
@@ -35,11 +35,11 @@ class Mosaic:
 
     Parameters
     ----------
-    result : Result
+    result : PlateView
         What is shown.
     """
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: PlateView) -> None:
         self._result = result
         grids = [result.grid(channel) for channel in result.channels]
         across = max(len(grid[0]) for grid in grids)
@@ -81,7 +81,7 @@ class Mosaic:
         at = self._margin, top + 0.9 * self._big
         draw_legend(self._draw, at, self._big - 3, statuses, max(width, 640) - 2 * self._margin)
 
-    def add(self, unit: Unit, image: Image | None) -> None:
+    def add(self, unit: WellView, image: Image | None) -> None:
         """Paste a well's picture (None where there is none) and write what is known of it."""
         from PIL import Image as Images
 

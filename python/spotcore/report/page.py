@@ -20,17 +20,21 @@ import numpy as np
 
 from spotcore._files import atomic_file
 from spotcore.images.overlay import MARK_ON_BRIGHT, MARK_ON_DARK
-from spotcore.report.folder import Result, Unit, read_result
 from spotcore.report.heatmap import draw_heatmap
 from spotcore.report.histograms import HEIGHT, WIDTH, Histogram, histogram, measures_of
 from spotcore.report.looks import HEAT_LEVELS, STATUSES, heat, heat_level, ink, look
 from spotcore.report.mosaic import Mosaic
 from spotcore.report.pictures import jpeg, show
+from spotcore.report.views import PlateView, WellView, view_folder
+from spotcore.results import Record
+from spotcore.results.names import WellFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from spotcore.wells.circle import Circle
 
 __all__ = ["MAX_MARKS", "write_report"]
 
@@ -43,12 +47,6 @@ _PICTURES, _PICTURE = 12_000_000, 90_000
 _ABOUT = ("spotcore", "started", "settings_hash", "settings", "machine", "layout")
 #: Columns of the table of wells that are left out where no well has a value.
 _OPTIONAL = ("low", "secretion", "artefacts", "reason")
-_FILES = {
-    ".cells.csv": "spots",
-    ".artefacts.csv": "artefacts",
-    ".overlay.png": "overlay",
-    ".run.json": "record",
-}
 #: Columns of the table of spots that the page knows: label, unit.
 _COLUMNS = {
     "y": ("y", "px"),
@@ -93,29 +91,28 @@ def write_report(folder: str | Path) -> Path:
     OutputError
         If a file cannot be written.
     """
-    result = read_result(folder)
-    histograms = _histograms(result)
-    mosaic = Mosaic(result)
-    page = _Page(result, histograms, mosaic)
-    target = result.folder / "report.html"
-    with atomic_file(target) as file:
+    view = view_folder(folder)
+    files = view.result.files
+    mosaic = Mosaic(view)
+    page = _Page(view, _histograms(view), mosaic)
+    with atomic_file(files.report) as file:
         for piece in page.stream():
             file.write(piece.encode("utf-8", errors="replace"))
-    mosaic.save(result.folder / "mosaic.png")
-    draw_heatmap(result, result.folder / "heatmap.png")
-    return target
+    mosaic.save(files.mosaic)
+    draw_heatmap(view, files.heatmap)
+    return files.report
 
 
 class _Page:
     """What the template asks for; the heavy parts only when it comes to them."""
 
     def __init__(
-        self, result: Result, histograms: Mapping[str, list[Histogram]], mosaic: Mosaic
+        self, view: PlateView, histograms: Mapping[str, list[Histogram]], mosaic: Mosaic
     ) -> None:
-        self._result = result
+        self._view = view
         self._histograms = histograms
         self._mosaic = mosaic
-        self._budget = min(_PICTURE, _PICTURES // max(1, len(result.units)))
+        self._budget = min(_PICTURE, _PICTURES // max(1, len(view.units)))
         self.notes: list[str] = []  # of wells already written, for what comes after them
 
     def stream(self) -> Iterator[str]:
@@ -130,11 +127,11 @@ class _Page:
             lstrip_blocks=True,
         )
         environment.filters |= {"short": _short, "look": look, "quote": urllib.parse.quote}
-        result = self._result
+        view = self._view
         style, script = _style(), _asset("page.js")
         context = {
-            "result": result,
-            "about": dict.fromkeys(_ABOUT) | result.provenance,
+            "result": view,
+            "about": dict.fromkeys(_ABOUT) | view.provenance,
             "page": self,
             "style": style,
             "script": script,
@@ -142,17 +139,17 @@ class _Page:
             "script_hash": _policy_hash(script),
             "statuses": self._statuses(),
             "level": self._level,
-            "spots": sum(unit.count or 0 for unit in result.units),
-            "samples": list(dict.fromkeys(k for unit in result.units for k in unit.layout)),
+            "spots": sum(unit.count or 0 for unit in view.units),
+            "samples": list(dict.fromkeys(k for unit in view.units for k in unit.layout)),
             "histograms": {c: [h.context() for h in hs] for c, hs in self._histograms.items()},
             "box": (WIDTH, HEIGHT),
-            "kinds": _FILES,
+            "files": view.result.files,
             "heat": _css(heat(0.0)),
             "has": {
                 key
-                for unit in result.units
+                for unit in view.units
                 for key in _OPTIONAL
-                if getattr(unit, key) not in (None, "")
+                if getattr(unit.row, key) not in (None, "")
             },
             "scale": [_css(heat(k / 16)) for k in range(17)],
         }
@@ -161,36 +158,49 @@ class _Page:
 
     def _statuses(self) -> list[tuple[str, int]]:
         """Statuses that occur, with how often, in the order of a legend."""
-        found = Counter(unit.status for unit in self._result.units)
+        found = Counter(unit.status for unit in self._view.units)
         order = [*STATUSES, *sorted(set(found) - set(STATUSES))]
         return [(status, found[status]) for status in order if found[status]]
 
-    def _level(self, unit: Unit) -> int | None:
+    def _level(self, unit: WellView) -> int | None:
         """Which colour of the heat map a well has."""
         if unit.count is None:
             return None
-        return heat_level(unit.count, self._result.largest(unit.channel))
+        return heat_level(unit.count, self._view.largest(unit.channel))
 
-    def links(self, unit: Unit, tables: bool = False) -> list[tuple[str, str]]:
+    def links(self, unit: WellView, tables: bool = False) -> list[tuple[str, str]]:
         """Label and relative address of the files (or tables) of a well that are there."""
-        found = [
-            (label, self._result.link(unit, suffix))
-            for suffix, label in _FILES.items()
-            if suffix.endswith(".csv") or not tables
+        links = [
+            (label, self._view.link(path)) for label, path in _files(unit.result.files, tables)
         ]
-        return [(label, "./" + urllib.parse.quote(link)) for label, link in found if link]
+        return [(label, "./" + urllib.parse.quote(link)) for label, link in links if link]
 
-    def heavy(self, unit: Unit) -> dict[str, Any]:
+    @staticmethod
+    def _artefacts(unit: WellView, notes: list[str]) -> list[dict[str, str]]:
+        """Rows of the table of artefacts; none, and a note, where it is damaged."""
+        try:
+            marks = unit.result.artefacts()
+        except (ValueError, OSError) as error:
+            notes.append(str(error))
+            return []
+        return [] if marks is None else marks.rows[:MAX_MARKS]
+
+    def heavy(self, unit: WellView) -> dict[str, Any]:
         """Picture, marks, measures and record of a well; pastes it into the mosaic too."""
-        record = unit.record()
-        shown = show(unit, record)
+        damaged = []
+        try:
+            record, written = unit.result.record(), unit.result.provenance()
+        except (ValueError, OSError) as error:  # what the table knows is shown all the same
+            record, written = Record(file=unit.row.file or "", sha256=unit.sha256), {}
+            damaged = [str(error)]
+        shown = show(unit.result, record)
         self._mosaic.add(unit, shown.image)
-        analysed = bool(record.get("image") or not unit.reason)  # else the reason says it all
-        notes = [shown.note] if shown.note and analysed else []
+        analysed = record.image is not None or not unit.reason  # else the reason says it all
+        notes = [*damaged, *filter(None, [shown.note])] if analysed else []
         cells: dict[str, NDArray[np.float64]] = {}
         try:
-            cells = unit.cells()
-        except ValueError as error:
+            cells = unit.result.cells()
+        except (ValueError, OSError) as error:
             notes += [str(error)] if analysed else []
         total = len(next(iter(cells.values()), ()))
         if total > MAX_MARKS:
@@ -200,9 +210,10 @@ class _Page:
         if shown.image is not None:
             data = base64.b64encode(jpeg(shown.image, self._budget)).decode()
             source = f"data:image/jpeg;base64,{data}"
-        well = record.get("well") or {}
+        artefacts = self._artefacts(unit, notes)
         height, width = max(shown.height, 1), max(shown.width, 1)
-        dark = well.get("polarity") == "dark"
+        well = record.well
+        dark = well is not None and well.polarity == "dark"
         return {
             "source": source,
             "height": height,
@@ -214,28 +225,34 @@ class _Page:
                 for h in self._histograms[unit.channel]
                 if h.measure.column in cells and total
             ],
-            "record": json.dumps(record, indent=1, ensure_ascii=False),
+            "record": json.dumps(written, indent=1, ensure_ascii=False),
             "marks": {
                 "height": height,
                 "width": width,
-                "circle": _circle(well.get("circle")),
+                "circle": _circle(None if well is None else well.circle),
                 "colour": _css(MARK_ON_BRIGHT if dark else MARK_ON_DARK),
-                "radius": 2.0 * float(well.get("spot_scale") or 2.0),
+                "radius": 2.0 * ((well.spot_scale if well is not None else None) or 2.0),
                 "columns": _columns(cells),
-                "artefacts": [_artefact(row) for row in unit.artefact_rows()[:MAX_MARKS]],
+                "artefacts": [_artefact(row) for row in artefacts],
             },
         }
 
 
-def _histograms(result: Result) -> dict[str, list[Histogram]]:
+def _files(files: WellFiles, tables: bool) -> list[tuple[str, Path]]:
+    """Label and path of the files (or tables) of a well that the page leads to."""
+    found = [("spots", files.cells), ("artefacts", files.artefacts)]
+    return found if tables else [*found, ("overlay", files.overlay), ("record", files.record)]
+
+
+def _histograms(view: PlateView) -> dict[str, list[Histogram]]:
     """Bins over all spots of each channel: two numbers a spot are held while they are made."""
     found: dict[str, list[Histogram]] = {}
-    for channel in result.channels:
+    for channel in view.channels:
         values: list[dict[str, NDArray[np.float32]]] = []
-        for unit in result.of(channel):
+        for unit in view.of(channel):
             try:
-                cells = unit.cells()
-            except ValueError:
+                cells = unit.result.cells()
+            except (ValueError, OSError):
                 continue
             kept = ("diameter_um", "diameter", "density")
             if len(next(iter(cells.values()), ())):
@@ -250,16 +267,16 @@ def _histograms(result: Result) -> dict[str, list[Histogram]]:
 
 
 def _measures(
-    unit: Unit, record: Mapping[str, Any], cells: Mapping[str, NDArray[np.float64]]
+    unit: WellView, record: Record, cells: Mapping[str, NDArray[np.float64]]
 ) -> list[tuple[str, str]]:
     """Label and value of what is known of a well, for a person."""
-    image, well = record.get("image") or {}, record.get("well") or {}
-    interval = unit.low is not None and unit.high is not None
+    image, row = record.image, unit.row
+    interval = row.low is not None and row.high is not None
     found: list[tuple[str, Any]] = [
         ("Spots", "no count" if unit.count is None else unit.count),
-        ("95 % interval", f"{_short(unit.low)} – {_short(unit.high)}" if interval else None),
-        ("Secretion", unit.secretion),
-        ("Artefacts", unit.artefacts),
+        ("95 % interval", f"{_short(row.low)} – {_short(row.high)}" if interval else None),
+        ("Secretion", row.secretion),
+        ("Artefacts", row.artefacts),
         *((key.replace("_", " ").capitalize(), value) for key, value in unit.layout.items()),
     ]
     for column in ("diameter_um", "diameter", "area_mm2", "density", "sharpness", "nearest_um"):
@@ -268,15 +285,15 @@ def _measures(
         if len(values) and not (column == "diameter" and "diameter_um" in cells):
             label, what = _COLUMNS[column]
             found.append((f"Median {label}", f"{_short(float(np.median(values)))} {what}".strip()))
-    size, pixel = (image.get("height"), image.get("width")), image.get("pixel_size_um")
-    polarity = well.get("polarity")
+    pixel = image and image.pixel_size_um
+    polarity = record.well and record.well.polarity
     found += [
-        ("Image", f"{size[1]} × {size[0]} px" if all(size) else None),
+        ("Image", f"{image.width} × {image.height} px" if image else None),
         ("Pixel", f"{_short(pixel)} µm" if pixel else None),
-        ("Taken as", image.get("channel")),
+        ("Taken as", image and image.channel),
         ("Appearance", f"{polarity} spots" if polarity else None),
-        ("File", Path(unit.file).name),
-        ("Page", None if record.get("page") is None else record["page"] + 1),
+        ("File", Path(row.file or "").name),
+        ("Page", None if record.page is None else record.page + 1),
         ("SHA-256", unit.sha256 and f"{unit.sha256[:16]}…"),
     ]
     return [(label, _short(value)) for label, value in found if value not in (None, "")]
@@ -307,12 +324,11 @@ def _artefact(row: Mapping[str, str]) -> dict[str, Any]:
     return {**numbers, "reason": row.get("reason", "")}
 
 
-def _circle(circle: Any) -> dict[str, float] | None:
+def _circle(circle: Circle | None) -> dict[str, float] | None:
     """Return the circle of the used pixels."""
-    if not isinstance(circle, dict):
+    if circle is None:
         return None
-    inner = float(circle["radius"]) - float(circle.get("rim") or 0.0)
-    return {"y": float(circle["y"]), "x": float(circle["x"]), "radius": inner}
+    return {"y": circle.y, "x": circle.x, "radius": circle.radius - circle.rim}
 
 
 def _digits(value: float) -> float | None:

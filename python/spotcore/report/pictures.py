@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from spotcore.images.overlay import stretched
-from spotcore.images.read import read_image
+from spotcore.images.read import ImageError
+from spotcore.results import Record, WellResult
+from spotcore.results.picture import find_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
-    from PIL.Image import Image
-
-    from spotcore.report.folder import Unit
+    from PIL.Image import Image as PillowImage
 
 __all__ = ["Shown", "jpeg", "show"]
 
@@ -30,23 +28,23 @@ _LEAST = 0.3
 class Shown(NamedTuple):
     """A picture with the size of the image that it shows."""
 
-    image: Image | None
+    image: PillowImage | None
     height: int  # of the analysed image, in which the marks' positions are given
     width: int
     note: str  # "" if it is the analysed file
 
 
-def show(unit: Unit, record: Mapping[str, Any], side: int = SIDE) -> Shown:
+def show(well: WellResult, record: Record, side: int = SIDE) -> Shown:
     """Make the picture of a well from its image file, or from its overlay where that fails.
 
     The file has to have the digest of the record: another picture under the marks would lie.
 
     Parameters
     ----------
-    unit : Unit
+    well : WellResult
         The well.
-    record : mapping
-        Its NAME.run.json.
+    record : Record
+        Its record.
     side : int
         Longest side of the picture in pixels; smaller images keep their size.
 
@@ -54,22 +52,23 @@ def show(unit: Unit, record: Mapping[str, Any], side: int = SIDE) -> Shown:
     -------
     Shown
     """
-    size = record.get("image") or {}
-    height, width = int(size.get("height") or 0), int(size.get("width") or 0)
+    from PIL import Image
+
+    height, width = (0, 0) if record.image is None else (record.image.height, record.image.width)
     try:
-        image = _from_file(unit, record)
+        image = _from_file(record, well.files.folder)
         return Shown(_fit(image, side), image.height, image.width, "")
-    except Exception as error:  # whatever is wrong with one file, the others are shown
+    except ImageError as error:  # whatever is wrong with one file, the others are shown
         why = str(error)
     try:
-        image = _from_overlay(unit.path(".overlay.png"), height, width)
-    except Exception:
+        image = _from_overlay(well.files.overlay, height, width)
+    except (OSError, ValueError, Image.DecompressionBombError):
         return Shown(None, height, width, f"No picture: {why}")
     note = f"{why}; this is the overlay, with its marks drawn in"
     return Shown(_fit(image, side), height, width, note)
 
 
-def jpeg(image: Image, budget: int) -> bytes:
+def jpeg(image: PillowImage, budget: int) -> bytes:
     """Encode a picture as JPEG of at most `budget` bytes: quality first, then size, gives way.
 
     Parameters
@@ -95,24 +94,13 @@ def jpeg(image: Image, budget: int) -> bytes:
             image = _fit(image, max(32, round(0.8 * max(image.size))))
 
 
-def _from_file(unit: Unit, record: Mapping[str, Any]) -> Image:
+def _from_file(record: Record, folder: Path) -> PillowImage:
     """Read the image that was analysed, stretched as in the overlay."""
     from PIL import Image
 
-    name = str(record.get("file") or unit.file)
-    digest = str(record.get("sha256") or unit.sha256)
-    if not name:
-        raise ValueError("the image file is not known")
-    bases = (Path(), unit.folder, unit.folder.parent, unit.folder.parent.parent)
-    path = next((base / name for base in bases if (base / name).is_file()), None)
-    if path is None:
-        raise ValueError(f"{name} is missing")
-    settings = record.get("settings") or {}
-    picture = read_image(path, settings.get("channel"), record.get("page"))
-    if picture.sha256 != digest:
-        raise ValueError(f"{name} has changed since it was analysed")
-    circle = (record.get("well") or {}).get("circle")
-    well = (circle["y"], circle["x"], circle["radius"]) if circle else None
+    picture = find_picture(record, folder)
+    circle = None if record.well is None else record.well.circle
+    well = None if circle is None else (circle.y, circle.x, circle.radius)
     if picture.colours is not None:
         return Image.fromarray(_brightened(picture.colours))
     return Image.fromarray(stretched(picture.pixels, well, _LEAST))
@@ -125,7 +113,7 @@ def _brightened(colours: NDArray[np.float32]) -> NDArray[np.uint8]:
     return scaled
 
 
-def _from_overlay(path: Path, height: int, width: int) -> Image:
+def _from_overlay(path: Path, height: int, width: int) -> PillowImage:
     """Read the overlay without the caption below it."""
     from PIL import Image
 
@@ -137,12 +125,12 @@ def _from_overlay(path: Path, height: int, width: int) -> Image:
     return image.crop((0, 0, min(image.width, zoom * width), min(image.height, zoom * height)))
 
 
-def _fit(image: Image, side: int) -> Image:
+def _fit(image: PillowImage, side: int) -> PillowImage:
     """Shrink to a longest side; never enlarge."""
-    from PIL import Image as Images
+    from PIL import Image
 
     if max(image.size) <= side:
         return image
     scale = side / max(image.size)
     size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
-    return image.resize(size, Images.Resampling.LANCZOS)
+    return image.resize(size, Image.Resampling.LANCZOS)

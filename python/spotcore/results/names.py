@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["COMPARISONS", "PlateFiles", "WellFiles", "is_record", "output_names", "records_in"]
+__all__ = [
+    "COMPARISONS",
+    "ExportFiles",
+    "PlateFiles",
+    "WellFiles",
+    "is_edited",
+    "is_record",
+    "output_names",
+    "plain_name",
+    "records_in",
+]
 
 _RECORD, _EDITED = ".run.json", ".edited"
 
@@ -88,14 +98,32 @@ def is_record(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).endswith(_RECORD)
 
 
+def is_edited(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a name is that of the record of an edit."""
+    return os.fspath(path).endswith(f"{_EDITED}{_RECORD}")
+
+
+def plain_name(name: str) -> str:
+    """Return NAME as it is; one from a record must not lead out of the folder.
+
+    Raises
+    ------
+    ValueError
+        If it is more than the name of a file.
+    """
+    if not name or name != Path(name).name or "\\" in name or name.startswith("."):
+        raise ValueError(f"{name!r} is no plain name of a result's files")
+    return name
+
+
 @dataclass(frozen=True)
 class PlateFiles:
-    """The files of a plate.
+    """The files of a plate; of single pictures, the page, its drawings and the exports alone.
 
     Attributes
     ----------
     folder : pathlib.Path
-        OUT of ``spotcore plate``.
+        OUT of ``spotcore plate``, or of ``spotcore detect``.
     """
 
     folder: Path
@@ -138,6 +166,11 @@ class PlateFiles:
         return self.folder / "heatmap.png"
 
     @property
+    def exports(self) -> ExportFiles:
+        """The same in other programs' formats."""
+        return ExportFiles(self.folder / "export")
+
+    @property
     def of_all_wells(self) -> tuple[Path, ...]:
         """What is made of all wells: none of it outlives the start of another run."""
         tables = map(self.table, ("wells", *COMPARISONS))
@@ -146,6 +179,37 @@ class PlateFiles:
 
 #: Tables that compare the wells of a plate.
 COMPARISONS = ("replicates", "responses", "colours", "registration")
+
+
+@dataclass(frozen=True)
+class ExportFiles:
+    """A result in other programs' formats.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where they are.
+    """
+
+    folder: Path
+
+    @property
+    def workbook(self) -> Path:
+        """All tables, a sheet each."""
+        return self.folder / "result.xlsx"
+
+    @property
+    def document(self) -> Path:
+        """All tables and the provenance as one JSON document."""
+        return self.folder / "result.json"
+
+    def table(self, name: str) -> Path:
+        """Name the Parquet file of a table."""
+        return self.folder / f"{name}.parquet"
+
+    def events(self, name: str) -> Path:
+        """Name the FCS file of the spots of picture NAME."""
+        return self.folder / f"{name}.fcs"
 
 
 def output_names(paths: Iterable[Path]) -> dict[Path, str]:
@@ -168,7 +232,7 @@ def output_names(paths: Iterable[Path]) -> dict[Path, str]:
         other = taken.setdefault(path.stem.casefold(), path)
         if other is not path:
             raise ValueError(
-                f"{other} and {path} would both write {path.stem}.cells.csv; "
+                f"{other} and {path} would both write {WellFiles(Path(), path.stem).cells}; "
                 "give them different names or run them into different folders"
             )
         names[path] = path.stem

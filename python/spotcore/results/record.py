@@ -4,26 +4,98 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spotcore._backends import __version__, machine_record
+from spotcore.analysis import Network, Solved, WellAnalysis
+from spotcore.results.decode import decode
+from spotcore.results.read import read_json
 from spotcore.settings import Settings, well_settings
 from spotcore.settings.file import well_settings_hash
+from spotcore.wells.circle import Circle
+from spotcore.wells.confluence import Staining
+from spotcore.wells.dye import Colour
 
-if TYPE_CHECKING:
-    from spotcore.analysis import WellAnalysis
-
-__all__ = ["Record", "now"]
+__all__ = ["ImageRecord", "Record", "WellRecord", "now", "read_record"]
 
 #: What the record of a picture that could not be analysed does not have.
 _OF_ANALYSED = ("solve", "threshold", "seconds")
 
 
 @dataclass(frozen=True)
+class ImageRecord:
+    """The picture as it was read.
+
+    Attributes
+    ----------
+    height, width : int
+        In pixels.
+    full_scale : int or None
+        Largest grey level of the file.
+    channel : str or None
+        How the grey picture was made.
+    pixel_size_um : float or None
+        Pixel side in µm, where it is known.
+    colour : Colour or None
+        How a colour picture became a grey one.
+    """
+
+    height: int
+    width: int
+    full_scale: int | None = None
+    channel: str | None = None
+    pixel_size_um: float | None = None
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True)
+class WellRecord:
+    """What the front end found; None where an older record does not say.
+
+    Attributes
+    ----------
+    preset, polarity : str
+        "well" or "paper"; "dark" or "bright".
+    circle : Circle or None
+        The well's edge, None where none was seen.
+    noise, spot_scale, clipped, lam, sigma_limits
+        As `spotcore.wells.prepare.Well` has them.
+    confluence, level, width, skewness, focus
+        As `spotcore.wells.status.Status` has them, the middle three in its `staining`.
+    """
+
+    preset: str = ""
+    polarity: str = ""
+    circle: Circle | None = None
+    noise: float | None = None
+    spot_scale: float | None = None
+    clipped: float | None = None
+    lam: float | None = None
+    sigma_limits: tuple[float, ...] = ()
+    confluence: float | None = None
+    level: float | None = None
+    width: float | None = None
+    skewness: float | None = None
+    focus: float | None = None
+
+    @property
+    def staining(self) -> Staining | None:
+        """Of the membrane."""
+        if self.level is None or self.width is None or self.skewness is None:
+            return None
+        return Staining(self.level, self.width, self.skewness)
+
+    @property
+    def reach(self) -> float:
+        """Radius of a spot's mark in pixels."""
+        return max(2.0 * (self.spot_scale or 0.0), 3.0)
+
+
+@dataclass(frozen=True)
 class Record:
-    """How a picture was analysed and what came out.
+    """How a picture was analysed and what came out. What an older record does not say is left out.
 
     Attributes
     ----------
@@ -38,17 +110,16 @@ class Record:
         As `spotcore.wells.status.Status` has them.
     count, interval, secretion : int, pair of int, float, or None
         The same.
-    artefacts : int
+    artefacts : int or None
         Number of what was seen and does not count.
     settings, settings_hash : dict, str
         Those that a well depends on, and their digest.
-    image : dict or None
-        height, width, full_scale, channel, pixel_size_um, colour.
-    well : dict or None
-        What the front end found: preset, polarity, circle, noise, spot_scale, clipped, lam,
-        sigma_limits, confluence, level, width, skewness, focus.
-    solve : dict or None
-        What found the cells, and how it ended.
+    image : ImageRecord or None
+        The picture; None where it could not be analysed.
+    well : WellRecord or None
+        What the front end found; None of the same.
+    solve : Solved, Network or None
+        What found the cells, and how it ended; None too where an older record says less of it.
     threshold : float or None
         Smallest score of a cell.
     seconds : dict or None
@@ -57,25 +128,25 @@ class Record:
         What it was computed with and on.
     """
 
-    spotcore: str
-    file: str
-    page: int | None
-    sha256: str | None
-    started: str
-    status: str
-    reason: str | None
-    count: int | None
-    interval: tuple[int, int] | None
-    secretion: float | None
-    artefacts: int
-    settings: Mapping[str, Any]
-    settings_hash: str
-    image: Mapping[str, Any] | None
-    well: Mapping[str, Any] | None
-    solve: Mapping[str, Any] | None
-    threshold: float | None
-    seconds: Mapping[str, float] | None
-    machine: Mapping[str, Any]
+    spotcore: str = ""
+    file: str = ""
+    page: int | None = None
+    sha256: str | None = None
+    started: str = ""
+    status: str = ""
+    reason: str | None = None
+    count: int | None = None
+    interval: tuple[int, int] | None = None
+    secretion: float | None = None
+    artefacts: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings_hash: str = ""
+    image: ImageRecord | None = None
+    well: WellRecord | None = None
+    solve: Solved | Network | None = None
+    threshold: float | None = None
+    seconds: Mapping[str, float] | None = None
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, analysis: WellAnalysis, file: Path, page: int | None, started: str) -> Record:
@@ -96,28 +167,30 @@ class Record:
             artefacts=len(analysis.artefacts),
             settings=well_settings(analysis.settings),
             settings_hash=well_settings_hash(analysis.settings),
-            image={
-                "height": height,
-                "width": width,
-                "full_scale": picture.full_scale,
-                "channel": picture.channel,
-                "pixel_size_um": analysis.pixel_size,
-                "colour": None if analysis.colour is None else asdict(analysis.colour),
-            },
-            well={
-                "preset": well.preset,
-                "polarity": well.polarity,
-                "circle": None if well.circle is None else asdict(well.circle),
-                "noise": well.noise,
-                "spot_scale": well.spot_scale,
-                "clipped": well.clipped,
-                "lam": well.lam,
-                "sigma_limits": well.sigma_limits.tolist(),
-                "confluence": status.confluence,
-                **asdict(status.staining),
-                "focus": status.focus,
-            },
-            solve=asdict(analysis.how),
+            image=ImageRecord(
+                height=height,
+                width=width,
+                full_scale=picture.full_scale,
+                channel=picture.channel,
+                pixel_size_um=analysis.pixel_size,
+                colour=analysis.colour,
+            ),
+            well=WellRecord(
+                preset=well.preset,
+                polarity=well.polarity,
+                circle=well.circle,
+                noise=well.noise,
+                spot_scale=well.spot_scale,
+                clipped=well.clipped,
+                lam=well.lam,
+                sigma_limits=tuple(well.sigma_limits.tolist()),
+                confluence=status.confluence,
+                level=status.staining.level,
+                width=status.staining.width,
+                skewness=status.staining.skewness,
+                focus=status.focus,
+            ),
+            solve=analysis.how,
             threshold=analysis.cells.threshold,
             seconds={step: round(spent, 4) for step, spent in analysis.seconds.items()},
             machine=machine_record(),
@@ -142,24 +215,60 @@ class Record:
             started=now(),
             status="rejected",
             reason=reason,
-            count=None,
-            interval=None,
-            secretion=None,
             artefacts=0,
             settings=well_settings(settings),
             settings_hash=digest,
-            image=None,
-            well=None,
-            solve=None,
-            threshold=None,
-            seconds=None,
             machine=machine_record(),
         )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Record:
+        """Read what NAME.run.json holds, of any version since 0.1.0.
+
+        Raises
+        ------
+        ValueError
+            If something in it is of another type than it should be; the message says what.
+        """
+        known = dict(value)
+        try:
+            decode(_How, known)
+        except ValueError:
+            del known["solve"]
+        if "status" not in known:  # older than that there is a status: only a count
+            known["status"] = "counted" if known.get("count") else "empty"
+        return decode(cls, known)
 
     def as_json(self) -> dict[str, Any]:
         """Return what NAME.run.json holds."""
         absent = _OF_ANALYSED if self.image is None else ()
-        return {key: value for key, value in vars(self).items() if key not in absent}
+        return {
+            key: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for key, value in vars(self).items()
+            if key not in absent
+        }
+
+
+@dataclass(frozen=True)
+class _How:
+    solve: Solved | Network | None = None
+
+
+def read_record(path: Path) -> Record:
+    """Read NAME.run.json.
+
+    Raises
+    ------
+    ValueError
+        If it is no record; the message names the file.
+    OSError
+        If it cannot be read.
+    """
+    value = read_json(path)
+    try:
+        return Record.from_json(value)
+    except ValueError as error:
+        raise ValueError(f"{path}: no record of a picture ({error})") from error
 
 
 def now() -> str:

@@ -1,4 +1,4 @@
-"""Write what was found in a picture: its tables, its overlay, its maps and, last, its record."""
+"""Write a result: a picture's files, its record last; a plate's tables and its record."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 from spotcore._files import write_csv, write_json, write_npz, write_png
 from spotcore.analysis import WellAnalysis, timed
 from spotcore.images.overlay import overlay_picture
-from spotcore.results.names import WellFiles
+from spotcore.results.columns import COLUMNS, WELLS
+from spotcore.results.names import PlateFiles, WellFiles
+from spotcore.results.plate import PlateRecord, WellRow
 from spotcore.results.record import Record
 from spotcore.wells.measure import Measures, nearest_neighbour
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from PIL.Image import Image
 
     from spotcore.detections import Cells
 
-__all__ = ["cell_columns", "draw_cells", "write_well"]
+__all__ = ["cell_columns", "draw_cells", "write_plate", "write_record", "write_table", "write_well"]
 
 
 def write_well(
@@ -58,8 +62,62 @@ def write_well(
         if analysis.maps:
             write_npz(files.maps, analysis.maps)
     record = Record.of(analysis, file, page, started)
-    write_json(files.record, record.as_json())
+    write_record(files, record)
     return record
+
+
+def write_record(files: WellFiles, record: Record) -> None:
+    """Write NAME.run.json.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    write_json(files.record, record.as_json())
+
+
+def write_plate(files: PlateFiles, record: PlateRecord, rows: Sequence[WellRow]) -> None:
+    """Write wells.csv and, after it, plate.json.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written.
+    """
+    write_csv(files.table("wells"), {name: [getattr(row, name) for row in rows] for name in WELLS})
+    write_json(files.record, record.as_json())
+
+
+def write_table(files: PlateFiles, name: str, columns: Mapping[str, Iterable[Any]]) -> Path:
+    """Write one of the tables that compare the wells of a plate.
+
+    Parameters
+    ----------
+    files : PlateFiles
+        Where to write.
+    name : str
+        What the rows are: "replicates", "responses", "colours" or "registration".
+    columns : mapping of str to iterable
+        Those of `spotcore.results.columns.COLUMNS`, in this order.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If the columns are others.
+    OutputError
+        If it cannot be written.
+    """
+    if list(columns) != list(COLUMNS[name]):
+        raise ValueError(f"{name}: expected columns {list(COLUMNS[name])}, got {list(columns)}")
+    path = files.table(name)
+    write_csv(path, columns)
+    return path
 
 
 def _in_words(analysis: WellAnalysis) -> str:
