@@ -17,7 +17,8 @@ import numpy as np
 
 from spotcore._arrays import as_sigma_limits
 from spotcore.images.light import flattened, linear
-from spotcore.images.read import Picture, read_image
+from spotcore.images.picture import Picture
+from spotcore.images.read import read_image
 from spotcore.model.decimation import KERNEL_TOL
 from spotcore.model.observation import ObservationModel
 from spotcore.networks import load_network

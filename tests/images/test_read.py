@@ -24,7 +24,8 @@ from spotcore._files import (
     write_json,
     write_png,
 )
-from spotcore.images.read import ImageError, count_pages, read_image
+from spotcore.images.picture import ImageError
+from spotcore.images.read import count_pages, read_image
 
 
 def picture(shape, dtype, seed=0):

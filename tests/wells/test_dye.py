@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from spotcore.analysis import prepare
 from spotcore.images.light import flattened, linear
-from spotcore.images.read import Picture, luminance
+from spotcore.images.picture import Picture, luminance
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import dye, prepare_well

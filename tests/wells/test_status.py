@@ -13,7 +13,8 @@ from scipy import ndimage, stats
 import spotcore as sc
 from spotcore.analysis import prepare
 from spotcore.detections import Cells
-from spotcore.images.read import Picture, read_image
+from spotcore.images.picture import Picture
+from spotcore.images.read import read_image
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import find_spots, prepare_well

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from spotcore.images.read import ImageError, Picture, count_pages, read_image
+from spotcore.images.picture import ImageError, Picture
+from spotcore.images.read import count_pages, read_image
 
 __all__ = ["ImageError", "Picture", "count_pages", "read_image"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore.images.read import Picture, luminance
+from spotcore.images.picture import Picture, luminance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Image files in, read with suspicion (`spotcore._files` writes the results).
+"""Image files in, read with suspicion and with limits.
 
 This needs tifffile, imagecodecs and Pillow (``pip install spotcore[cli]``), imported where they
 are used.
@@ -7,7 +7,6 @@ are used.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import logging
 import os
@@ -15,14 +14,14 @@ import stat
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MAX_PIXELS", "ImageError", "Picture", "count_pages", "luminance", "read_image"]
+from spotcore.images.picture import Decoded, ImageError, Picture, picture_of, refused
+
+__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "count_pages", "read_image"]
 
 #: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
 MAX_PIXELS = 100_000_000
@@ -31,9 +30,6 @@ MAX_FILE_BYTES = 8 * MAX_PIXELS
 #: Pixel sides outside these limits [µm] are printing resolutions, not a microscope's or a reader's.
 PIXEL_SIZE_LIMITS = (0.05, 100.0)
 
-_EXPECTED = "an 8- or 16-bit grey or RGB(A) TIFF, PNG or JPEG image"
-_CHANNELS = {"red": 0, "green": 1, "blue": 2}
-_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _MICROMETRES = {
     "nm": 1e-3,
     "µm": 1.0,
@@ -44,98 +40,6 @@ _MICROMETRES = {
     "mm": 1e3,
     "cm": 1e4,
 }
-
-
-class ImageError(ValueError):
-    """An image file that cannot be used; the message names it, what was expected and what it is."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One grey image as it came from a file.
-
-    Attributes
-    ----------
-    pixels : numpy.ndarray
-        float32 ``[H, W]``, intensities as stored.
-    full_scale : int
-        The largest value that the file's bit depth can hold (255, 4095, 65535...).
-    pixel_size : float or None
-        Pixel side [µm], where the file gives a calibration that can be trusted.
-    channel : str
-        How the grey image was made: ``"grey"``, ``"luminance"`` or the channel taken.
-    sha256 : str
-        Digest of the file's bytes, the same bytes that were decoded.
-    colours : numpy.ndarray or None
-        float32 ``[H, W, 3]``, red, green and blue as stored, where `pixels` is the luminance of a
-        picture whose colours differ.
-    """
-
-    pixels: NDArray[np.float32]
-    full_scale: int
-    pixel_size: float | None
-    channel: str
-    sha256: str
-    colours: NDArray[np.float32] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        samples: ArrayLike,
-        full_scale: int | None = None,
-        pixel_size: float | None = None,
-        channel: str | int | None = None,
-    ) -> Picture:
-        """Take an array for what a file would have held.
-
-        Parameters
-        ----------
-        samples : array_like, shape [H, W] or [H, W, 3]
-            uint8 or uint16: intensities as a camera has them, of red, green and blue where there
-            are three.
-        full_scale : int, optional
-            The largest value of the camera's bit depth (4095 for 12 bits in uint16); by default
-            the largest of the type.
-        pixel_size : float, optional
-            Pixel side [µm].
-        channel : str or int, optional
-            As `read_image` has it.
-
-        Returns
-        -------
-        Picture
-            Its digest is that of the array's bytes, row by row.
-
-        Raises
-        ------
-        TypeError
-            If the array is of another type.
-        ValueError
-            If it is of another shape, or holds more than `full_scale`.
-        """
-        array = np.ascontiguousarray(samples)
-        if array.dtype not in (np.uint8, np.uint16):
-            raise TypeError(f"picture: expected dtype uint8 or uint16, got {array.dtype}")
-        if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
-            raise ValueError(f"picture: expected shape [H, W] or [H, W, 3], got {array.shape}")
-        scale = int(np.iinfo(array.dtype).max) if full_scale is None else full_scale
-        if not array.max() <= scale:
-            raise ValueError(f"picture: expected values up to {scale}, got {array.max()}")
-        height, width = array.shape[:2]
-        decoded = _Decoded(
-            array.reshape(height, width, -1), 3 if array.ndim == 3 else 1, scale, pixel_size
-        )
-        return _picture(Path("picture"), decoded, channel, array.tobytes())
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """Samples [H, W, S] with the number of colours among them, before a grey image is chosen."""
-
-    samples: NDArray[Any]
-    colours: int
-    full_scale: int
-    pixel_size: float | None = None
 
 
 def read_image(
@@ -173,22 +77,8 @@ def read_image(
     data = _read_bytes(path)
     decode = _decoder(path, data)
     with _damage_named(path):
-        decoded: _Decoded = decode(path, data, page)
-    return _picture(path, decoded, channel, data)
-
-
-def _picture(path: Path, decoded: _Decoded, channel: str | int | None, data: bytes) -> Picture:
-    """Make a grey picture, with its colours where they differ, of what was decoded."""
-    pixels, name = _grey(path, decoded, channel)
-    colours = decoded.samples[:, :, :3] if name == "luminance" else None
-    return Picture(
-        pixels=np.ascontiguousarray(pixels, dtype=np.float32),
-        full_scale=decoded.full_scale,
-        pixel_size=decoded.pixel_size,
-        channel=name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        colours=None if colours is None else np.ascontiguousarray(colours, dtype=np.float32),
-    )
+        decoded: Decoded = decode(path, data, page)
+    return picture_of(path, decoded, channel, data)
 
 
 def count_pages(path: str | os.PathLike[str]) -> int:
@@ -242,14 +132,9 @@ def _damage_named(path: Path) -> Iterator[None]:
     except (ImageError, ImportError):
         raise
     except Exception as error:
-        raise _refused(path, f"a damaged or truncated file ({error})") from error
+        raise refused(path, f"a damaged or truncated file ({error})") from error
     finally:
         log.removeFilter(quiet)
-
-
-def _refused(path: Path, got: str, expected: str = _EXPECTED) -> ImageError:
-    """Word every refusal alike: the file, what was expected, what it is."""
-    return ImageError(f"{path}: expected {expected}, got {got}")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -257,12 +142,12 @@ def _read_bytes(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise _refused(path, "no regular file")
+            raise refused(path, "no regular file")
         if not 0 < status.st_size <= MAX_FILE_BYTES:
-            raise _refused(path, f"a file of {status.st_size} bytes")
+            raise refused(path, f"a file of {status.st_size} bytes")
         return path.read_bytes()
     except OSError as error:
-        raise _refused(path, f"an unreadable file ({error.strerror})") from error
+        raise refused(path, f"an unreadable file ({error.strerror})") from error
 
 
 def _decoder(path: Path, data: bytes) -> Any:
@@ -273,24 +158,24 @@ def _decoder(path: Path, data: bytes) -> Any:
         return _decode_png
     if data[:3] == b"\xff\xd8\xff":
         return _decode_jpeg
-    raise _refused(path, f"a file that begins with {data[:8]!r}")
+    raise refused(path, f"a file that begins with {data[:8]!r}")
 
 
 def _check_size(path: Path, height: int, width: int) -> None:
     """Refuse empty images and decompression bombs before a byte is decoded."""
     if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise _refused(path, f"{height} x {width} pixels", f"1 to {MAX_PIXELS} pixels")
+        raise refused(path, f"{height} x {width} pixels", f"1 to {MAX_PIXELS} pixels")
 
 
 def _check_page(path: Path, page: int | None, count: int) -> None:
     """Refuse a page that is not there, and to guess one of several."""
     if page is None and count > 1:
-        raise _refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
+        raise refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
     if page is not None and not 0 <= page < count:
-        raise _refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
+        raise refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
 
 
-def _decode_tiff(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+def _decode_tiff(path: Path, data: bytes, number: int | None = None) -> Decoded:
     """Decode one page of a TIFF."""
     import tifffile
 
@@ -305,12 +190,12 @@ def _decode_tiff(path: Path, data: bytes, number: int | None = None) -> _Decoded
         grey = kind in ("MINISBLACK", "MINISWHITE") or (kind == "PALETTE" and tiff.is_imagej)
         colour = kind in ("RGB", "YCBCR")
         if not (grey or colour) or str(page.dtype) not in ("uint8", "uint16"):
-            raise _refused(path, f"a TIFF of kind {kind} and type {page.dtype}")
+            raise refused(path, f"a TIFF of kind {kind} and type {page.dtype}")
         if page.imagedepth != 1 or not (3 if colour else 1) <= page.samplesperpixel <= 16:
-            raise _refused(path, f"a TIFF of {page.samplesperpixel} samples a pixel")
+            raise refused(path, f"a TIFF of {page.samplesperpixel} samples a pixel")
         strips = zip(page.dataoffsets, page.databytecounts, strict=True)
         if any(offset + count > len(data) for offset, count in strips):
-            raise _refused(path, "a truncated file")  # some decoders fill up in silence
+            raise refused(path, "a truncated file")  # some decoders fill up in silence
         samples = page.asarray()
         if page.axes[0] == "S":
             samples = np.moveaxis(samples, 0, -1)
@@ -318,7 +203,7 @@ def _decode_tiff(path: Path, data: bytes, number: int | None = None) -> _Decoded
         if kind == "MINISWHITE":
             samples = full_scale - samples
         samples = samples.reshape(page.imagelength, page.imagewidth, -1)
-        return _Decoded(samples, 3 if colour else 1, full_scale, _tiff_pixel_size(tiff, page))
+        return Decoded(samples, 3 if colour else 1, full_scale, _tiff_pixel_size(tiff, page))
 
 
 def _tiff_pixel_size(tiff: Any, page: Any) -> float | None:
@@ -355,7 +240,7 @@ def _ome_sides(xml: str) -> tuple[float, float] | None:
     return None
 
 
-def _decode_png(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+def _decode_png(path: Path, data: bytes, number: int | None = None) -> Decoded:
     """Decode a PNG through imagecodecs (Pillow would cut 16-bit colour down to 8)."""
     import imagecodecs
 
@@ -363,12 +248,12 @@ def _decode_png(path: Path, data: bytes, number: int | None = None) -> _Decoded:
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     _check_size(path, height, width)
     samples = imagecodecs.png_decode(data).reshape(height, width, -1)
-    return _Decoded(
+    return Decoded(
         samples, 3 if samples.shape[2] >= 3 else 1, 255 if samples.dtype == np.uint8 else 65535
     )
 
 
-def _decode_jpeg(path: Path, data: bytes, number: int | None = None) -> _Decoded:
+def _decode_jpeg(path: Path, data: bytes, number: int | None = None) -> Decoded:
     """Decode a JPEG through Pillow."""
     from PIL import Image
 
@@ -376,37 +261,6 @@ def _decode_jpeg(path: Path, data: bytes, number: int | None = None) -> _Decoded
     with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as image:
         _check_size(path, image.height, image.width)
         if image.mode not in ("L", "RGB"):
-            raise _refused(path, f"a JPEG of mode {image.mode}")
+            raise refused(path, f"a JPEG of mode {image.mode}")
         samples = np.asarray(image).reshape(image.height, image.width, -1)
-    return _Decoded(samples, samples.shape[2], 255)
-
-
-def _grey(
-    path: Path, decoded: _Decoded, channel: str | int | None
-) -> tuple[NDArray[np.float32], str]:
-    """Take the channel that was asked for, or make a grey image of all colours."""
-    samples = decoded.samples
-    count = samples.shape[2]
-    if channel is not None:
-        number = _CHANNELS.get(str(channel).lower(), channel)
-        try:
-            index = int(number)
-        except ValueError:
-            index = -1
-        if not 0 <= index < count:
-            raise _refused(path, f"channel {channel!r} of a file of {count}", "one of its channels")
-        return samples[:, :, index].astype(np.float32), f"channel {channel}"
-    if decoded.colours == 1:
-        return samples[:, :, 0].astype(np.float32), "grey"
-    colours = samples[:, :, :3]
-    if np.array_equal(colours[:, :, 0], colours[:, :, 1]) and np.array_equal(
-        colours[:, :, 1], colours[:, :, 2]
-    ):
-        return colours[:, :, 0].astype(np.float32), "grey"
-    return luminance(colours.astype(np.float32)), "luminance"
-
-
-def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the luminance [H, W] of red, green and blue [H, W, 3] by ITU-R BT.601."""
-    grey: NDArray[np.float32] = colours @ _LUMINANCE
-    return grey
+    return Decoded(samples, samples.shape[2], 255)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from spotcore.images.read import ImageError, Picture
+from spotcore.images.picture import ImageError, Picture
 from spotcore.results import WellResult
 from spotcore.results.read import Marks
 from spotcore.wells.circle import Circle

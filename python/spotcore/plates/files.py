@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spotcore.images.read import ImageError, count_pages
+from spotcore.images.picture import ImageError
+from spotcore.images.read import count_pages
 from spotcore.plates.patterns import NamePattern, Place, guess_pattern
 from spotcore.plates.wells import PlateFormat, Position, plate_format
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spotcore.images.read import ImageError, Picture, read_image
+from spotcore.images.picture import ImageError, Picture
+from spotcore.images.read import read_image
 from spotcore.results.record import Record
 
 __all__ = ["find_picture"]

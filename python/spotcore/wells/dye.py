@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from spotcore.images.read import Picture
+from spotcore.images.picture import Picture
 from spotcore.wells.circle import flat_part
 from spotcore.wells.membrane import background
 
