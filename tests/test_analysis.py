@@ -114,6 +114,7 @@ def test_colours_become_the_spots_own(coloured: np.ndarray) -> None:
     red, green, blue = found.colour.vector
     assert red < green and red < blue
     assert sc.analyse(coloured, sc.Settings(stain="luminance")).colour is None
+    assert sc.analyse(coloured, sc.Settings(channel="green")).picture.channel == "channel green"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,8 @@ def test_a_camera_s_bit_depth_is_said_or_that_of_the_type() -> None:
     assert sc.Picture.of(samples, 4095, pixel_size=6.5).pixel_size == 6.5
     with pytest.raises(ValueError, match="values up to 1023, got 4000"):
         sc.Picture.of(samples, 1023)
+    with pytest.raises(ValueError, match="pixel_size: expected a finite number > 0, got 0"):
+        sc.Picture.of(samples, pixel_size=0)
 
 
 @pytest.mark.parametrize(

@@ -208,9 +208,9 @@ def analyse(
     TypeError
         If an array is of another type.
     """
-    if not isinstance(picture, Picture):
-        picture = Picture.of(picture)
     settings = valid(settings or Settings())
+    if not isinstance(picture, Picture):
+        picture = Picture.of(picture, channel=settings.channel)
     seconds: dict[str, float] = {}
     pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
     with timed(seconds, "prepare"):

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spotcore._arrays import as_number
+
 __all__ = ["Decoded", "ImageError", "Picture", "luminance", "picture_of", "refused"]
 
 EXPECTED = "an 8- or 16-bit grey or RGB(A) TIFF, PNG or JPEG image"
@@ -82,13 +84,15 @@ class Picture:
         TypeError
             If the array is of another type.
         ValueError
-            If it is of another shape, or holds more than `full_scale`.
+            If it is of another shape, or holds more than `full_scale`, or a number is not above 0.
         """
         array = np.ascontiguousarray(samples)
         if array.dtype not in (np.uint8, np.uint16):
             raise TypeError(f"picture: expected dtype uint8 or uint16, got {array.dtype}")
         if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
             raise ValueError(f"picture: expected shape [H, W] or [H, W, 3], got {array.shape}")
+        if pixel_size is not None:
+            pixel_size = as_number(pixel_size, "pixel_size", minimum=0.0, strict=True)
         scale = int(np.iinfo(array.dtype).max) if full_scale is None else full_scale
         if not array.max() <= scale:
             raise ValueError(f"picture: expected values up to {scale}, got {array.max()}")
