@@ -93,7 +93,7 @@ class Operation(NamedTuple):
     bound: Callable[[Inputs], tuple[Any, ...]]
 
 
-def of_arrays(array: Array | None) -> Any:
+def optional_f32(array: Array | None) -> Any:
     return None if array is None else f32(array)
 
 
@@ -138,7 +138,7 @@ OPERATIONS = {
     ),
     "fista_step": Operation(
         lambda i, threads: i.plan(threads).fista_step(
-            *map(f32, (i.d, *i.a)), of_arrays(i.mask), i.step, i.alpha, i.gamma, f32(i.xi)
+            *map(f32, (i.d, *i.a)), optional_f32(i.mask), i.step, i.alpha, i.gamma, f32(i.xi)
         ),
         fista_step_twin,
         fista_step_bounds,

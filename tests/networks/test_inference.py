@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import spotcore as sc
 from spotcore import _core, networks, reference
@@ -25,11 +24,11 @@ from spotcore.networks.parameters import (
 from spotcore.reference.spotnet_layer import apply_nonlinearity
 from support import oracles
 from support.cases import single
+from support.compiled import Array, f32
 from support.network_cases import smoother
 from support.network_precision import convnet_bound, spotnet_bound
 from support.single_precision import gamma_n
 
-Array = NDArray[np.float64]
 SHAPES = [(1, 1), (2, 7), (17, 65), (40, 130)]
 
 
@@ -56,10 +55,6 @@ def convnet_weights(seed: int = 0, side: int = 5) -> list[tuple[Array, Array]]:
         (kernels(rng, out, n, side, side, inputs=n), single(rng.uniform(-0.1, 0.3, out)))
         for out, n in shapes
     ]
-
-
-def f32(x: Any) -> NDArray[np.float32]:
-    return np.ascontiguousarray(x, dtype=np.float32)
 
 
 def draw(shape: tuple[int, ...], seed: int = 2) -> Array:

@@ -184,7 +184,7 @@ def test_any_point_bounds_the_optimum_and_the_solutions_meets_it(setting: str) -
 
 
 def test_the_bound_is_the_residuals_or_better() -> None:
-    """With ξ > 0: the scaled residual with the best scale, where MODEL.md's is at most 1."""
+    """With ξ > 0: the scaled residual with the best scale, where the simple choice is at most 1."""
     problem = small_problem("plain")
     for scale in (0.5, 0.9, 1.0):
         a = scale * problem.solution

@@ -211,8 +211,8 @@ def test_two_solves_at_once_are_two_solves(method: str) -> None:
 def test_the_recorded_run_of_750_cells(shared_data: Path) -> None:
     """The objective at iterations 10, 100 and 1000, within 0.1 % of an independent FISTA in NumPy.
 
-    The file's run has exact kernels, these have rank 3, off by 1.7e-5 at most (MODEL.md, section
-    2); its printed figures have five digits. Iteration 10⁴ takes minutes and is bench's.
+    The file's run has exact kernels, these have rank 3, off by 1.7e-5 at most (Part II, Table
+    III); its printed figures have five digits. Iteration 10⁴ takes minutes and is bench's.
     """
     with np.load(shared_data / "solver" / "fista_750.npz") as data:
         image, limits = data["image"], data["sigma_limits"]

@@ -29,7 +29,7 @@ def omega(sigma: float, m: int) -> float:
 
 
 def gaussian_kernel(sigma_low: float, sigma_high: float, panels: int = 64, reach: int = 3) -> Array:
-    """Compute g_k of MODEL.md, section 2, by Simpson's rule over σ, carried to `reach` σ_k.
+    """Compute g_k of Part II, section II-C, by Simpson's rule over σ, carried to `reach` σ_k.
 
     It is [L, L], L = 2⌈reach σ_k⌉ + 1.
     """

@@ -56,7 +56,7 @@ def objective(
 def dual_value(
     a: Array, image: Array, matrix: Array, lam: float, xi: Array, w: Array, mask: Array
 ) -> float:
-    """Bound the optimum from below by the scaled residual at a (MODEL.md, section 3); ξ > 0.
+    """Bound the optimum from below by the scaled residual at a; ξ > 0.
 
     For ν with ``‖[A*ν]₊ / ξ‖₂ ≤ λ`` at each pixel of the mask, and ν = 0 where w = 0, the dual
     value is ``⟨ν, d⟩ − ‖ν/w‖²/4``. Here ν = s·2w²⊙(d − Aa) with the s in [0, 1] that is best.
@@ -82,7 +82,7 @@ def solve_interior_point(
     mask: Array | None = None,
     accuracy: float = 1e-9,
 ) -> Array:
-    """Solve the problem of MODEL.md, section 3, by a logarithmic barrier: -> a [K, H, W].
+    """Solve problem (6) of Part II by a logarithmic barrier: -> a [K, H, W].
 
     The penalty becomes ``λ Σ_p s_p`` under the cone constraints ``‖ξ ⊙ a_p‖₂ ≤ s_p``, one per
     pixel p of the mask. For growing T, Newton's method minimises
