@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from spotcore import _core, reference
 from support import oracles
 from support.cases import Case, single
+from support.compiled import Array, f32
 from support.single_precision import conv_bound, forward_bound, gamma_n, shrink_bound
 
-Array = NDArray[np.float64]
 THREADS = 2
 
 law = settings(deadline=None, max_examples=60)
@@ -49,10 +48,6 @@ def groups(draw: Any) -> tuple[Array, Array, float]:
     rng = np.random.default_rng(draw(seeds))
     x = rng.normal(size=shape) * 10.0 ** rng.uniform(-2, 2, size=(1, *shape[1:]))
     return single(x), xi, draw(thresholds)
-
-
-def f32(x: Array) -> NDArray[np.float32]:
-    return np.ascontiguousarray(x, dtype=np.float32)
 
 
 def plan_of(case: Case, seed: int) -> tuple[Any, list[Array]]:

@@ -10,12 +10,12 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 import spotcore as sc
-from spotcore import _core
+from spotcore import _core, reference
 from spotcore.model.kernels import SeparableKernel
 from spotcore.model.preconditioner import build
 from support import oracles
 from support.cases import PART2_SIGMA_LIMITS
-from support.preconditioners import basis, preconditioner_of
+from support.preconditioners import preconditioner_of
 from support.single_precision import gamma_n
 from support.small_problem import small_problem
 
@@ -31,7 +31,6 @@ GRIDS = [
     PART2_SIGMA_LIMITS,
 ]
 SHAPES = [(1, 1), (1, 2), (2, 2), (1, 37), (40, 1), (3, 60), (8, 9), (17, 24), (21, 21)]
-ISAS = ("v4", "v3", "baseline")
 
 
 def dense_gram(model: sc.ObservationModel, shape: tuple[int, int]) -> Array:
@@ -50,11 +49,11 @@ def dense_gram(model: sc.ObservationModel, shape: tuple[int, int]) -> Array:
 @pytest.mark.parametrize("limits", GRIDS, ids=str)
 def test_the_basis_is_orthonormal(limits: tuple[float, ...], shape: tuple[int, int]) -> None:
     p = build(sc.ObservationModel.gaussian(limits).kernels, shape)
-    for vectors in basis(p, shape):
+    for vectors in reference.basis(p, shape):
         assert vectors.shape[1] >= 1
         error = np.abs(vectors.T @ vectors - np.eye(vectors.shape[1]))
         assert error.max() <= gamma_n(2) + 1e-12  # each entry is rounded once to float32
-    assert p.eigenvalues.shape == tuple(v.shape[1] for v in basis(p, shape))
+    assert p.eigenvalues.shape == tuple(v.shape[1] for v in reference.basis(p, shape))
     assert p.eigenvalues.min() >= 0
     assert 0 < p.floor < 1e-3 * p.eigenvalues.max()
 
@@ -64,7 +63,7 @@ def test_eigenvalues_are_rayleigh_quotients(shape: tuple[int, int]) -> None:
     problem = small_problem("plain")
     p = build(problem.model.kernels, shape)
     matrix = oracles.dense_matrix([oracles.kernel_of(f) for f in problem.factors], shape)
-    images = matrix.T @ np.kron(*basis(p, shape))
+    images = matrix.T @ np.kron(*reference.basis(p, shape))
     quotients = (images**2).sum(axis=0)
     # Rounding the vectors to float32 moves a quotient by 4 u sqrt(quotient ||A A*||), to first
     # order.
@@ -79,7 +78,7 @@ def test_eigenvalues_of_kernels_on_coarse_grids_are_rayleigh_quotients(
     model = sc.ObservationModel.gaussian((2.3, 9.0, 23.0, 43.0))
     assert max(kernel.scale for kernel in model.kernels) > 4
     p = build(model.kernels, shape)
-    vectors = np.kron(*basis(p, shape))
+    vectors = np.kron(*reference.basis(p, shape))
     quotients = np.einsum("pi,pi->i", vectors, dense_gram(model, shape) @ vectors)
     error = np.abs(p.eigenvalues.ravel() - quotients)
     assert error.max() <= 0.01 * p.floor  # float32 rounds A A* by some 1e-7 of its norm
@@ -94,7 +93,7 @@ def test_it_is_not_smaller_than_the_normal_matrix(
     model = sc.ObservationModel.gaussian(limits)
     p = preconditioner_of(model, shape)
     c = p.floor * np.eye(shape[0] * shape[1])
-    vectors = np.kron(*basis(p, shape))
+    vectors = np.kron(*reference.basis(p, shape))
     preconditioner = c + (vectors * p.eigenvalues.ravel().astype(np.float64)) @ vectors.T
     preconditioner *= p.scale
     exact = c + dense_gram(model, shape)
@@ -113,19 +112,17 @@ def test_it_is_built_once_per_shape() -> None:
 # --- normal_solve ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize(
     "shape",
     [(1, 1), (1, 9), (9, 1), (2, 2), (1, 130), (12, 10), (13, 31), (50, 97), (97, 48)],
     ids=str,
 )
-def test_normal_solve_is_the_dense_formula(shape: tuple[int, int], isa: str) -> None:
+def test_normal_solve_is_the_dense_formula(shape: tuple[int, int]) -> None:
     """``(r / c + V (1 / (c + eigenvalues) - 1 / c) V^T r) / scale``, for every thread count."""
-    if isa not in _core.isa_names():
-        pytest.skip(f"this processor does not run {isa}")
     model = sc.ObservationModel.gaussian((0.6, 1.3, 3.0))
     p = preconditioner_of(model, shape)
-    rows, columns = basis(p, shape)
+    rows, columns = reference.basis(p, shape)
     r = np.random.default_rng(40).normal(size=shape).astype(np.float32)
     for c in (p.floor, 100 * p.floor, float(p.eigenvalues.max())):
         c = float(np.float32(c))
@@ -134,7 +131,7 @@ def test_normal_solve_is_the_dense_formula(shape: tuple[int, int], isa: str) -> 
         size = np.abs(rows) @ (kernel * (np.abs(rows).T @ np.abs(r) @ np.abs(columns)))
         size = size @ np.abs(columns).T + np.abs(r) / c
         plans = [
-            _core.Observation(model.kernels, *shape, threads=threads, isa=isa, preconditioner=p)
+            _core.Observation(model.kernels, *shape, threads=threads, preconditioner=p)
             for threads in (1, 2, 3)
         ]
         found = [plan.normal_solve(r, c) for plan in plans]
@@ -150,7 +147,7 @@ def test_normal_solve_inverts_what_the_basis_spans() -> None:
     model = sc.ObservationModel.gaussian((0.6, 1.3, 3.0))
     p = preconditioner_of(model, shape)
     assert p.scale > 1
-    rows, columns = basis(p, shape)
+    rows, columns = reference.basis(p, shape)
     coefficients = np.random.default_rng(41).normal(size=p.eigenvalues.shape)
     x = rows @ coefficients @ columns.T
     c = float(p.eigenvalues.mean())

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import spotcore as sc
 from spotcore import _core, networks, reference
@@ -25,20 +24,12 @@ from spotcore.networks.parameters import (
 from spotcore.reference.spotnet_layer import apply_nonlinearity
 from support import oracles
 from support.cases import single
+from support.compiled import Array, f32
 from support.network_cases import smoother
-from support.single_precision import convnet_bound, gamma_n, spotnet_bound
+from support.network_precision import convnet_bound, spotnet_bound
+from support.single_precision import gamma_n
 
-Array = NDArray[np.float64]
 SHAPES = [(1, 1), (2, 7), (17, 65), (40, 130)]
-
-
-@pytest.fixture(params=("v4", "v3", "baseline"))
-def isa(request: pytest.FixtureRequest) -> str:
-    """Name each instruction set in turn; those that this processor lacks count as skipped."""
-    here = _core.isa_names()
-    if request.param not in here:
-        pytest.skip(f"this processor does not run {request.param}, only {', '.join(here)}")
-    return str(request.param)
 
 
 def kernels(rng: np.random.Generator, *shape: int, inputs: int) -> Array:
@@ -66,10 +57,6 @@ def convnet_weights(seed: int = 0, side: int = 5) -> list[tuple[Array, Array]]:
     ]
 
 
-def f32(x: Any) -> NDArray[np.float32]:
-    return np.ascontiguousarray(x, dtype=np.float32)
-
-
 def draw(shape: tuple[int, ...], seed: int = 2) -> Array:
     return single(np.random.default_rng(seed).normal(size=shape) * 10)
 
@@ -85,13 +72,14 @@ def run_spotnet(
 # --- the core against the oracle -----------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("kind", NONLINEARITIES)
 @pytest.mark.parametrize("bins", [1, 3, 16, 30, 33])
-def test_spotnet_is_the_oracle(bins: int, kind: str, isa: str) -> None:
+def test_spotnet_is_the_oracle(bins: int, kind: str) -> None:
     for (layers, side), shape in product([(1, 5), (2, 3), (3, 5), (4, 1), (2, 7)], SHAPES[:3]):
         weights, image = spotnet_weights(layers, bins, side), draw(shape)
         score_weights = single(np.random.default_rng(3).normal(size=bins))
-        maps, score = run_spotnet(image[None], weights, kind, score_weights, threads=2, isa=isa)
+        maps, score = run_spotnet(image[None], weights, kind, score_weights, threads=2)
         assert maps.shape == (1, bins, *shape) and score.shape == (1, *shape)
         expected = oracles.spotnet(image, **weights, kind=kind)
         bound = spotnet_bound(image, **weights, kind=kind)
@@ -104,12 +92,13 @@ def test_spotnet_is_the_oracle(bins: int, kind: str, isa: str) -> None:
         assert np.all(np.abs(score[0] - np.tensordot(score_weights, expected, 1)) <= bound)
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("side", [3, 5, 9])
-def test_convnet_is_the_oracle(side: int, isa: str) -> None:
+def test_convnet_is_the_oracle(side: int) -> None:
     for shape, last in product(SHAPES[:3], [1, 3, 6]):
         layers, image = convnet_weights(side=side)[:last], draw(shape)
         network = _core.convnet(
-            [(f32(g), f32(b)) for g, b in layers], f32(layers[-1][1]), threads=2, isa=isa
+            [(f32(g), f32(b)) for g, b in layers], f32(layers[-1][1]), threads=2
         )
         maps, score = network.run(f32(image[None]), True, True)
         expected, bound = oracles.convnet(image, layers), convnet_bound(image, layers)
@@ -131,44 +120,41 @@ def test_the_reference_is_the_oracle(kind: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("b", [-2.0, 0.0, 3.0])
 @pytest.mark.parametrize("kind", NONLINEARITIES)
-def test_a_nonlinearity_on_numbers_that_are_exact(kind: str, b: float, isa: str) -> None:
+def test_a_nonlinearity_on_numbers_that_are_exact(kind: str, b: float) -> None:
     """A network whose only kernel is 1, and whose layer gives z - u = s back."""
     values = np.array([[-7.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 255.0]])
     one = np.ones((2, 1, 1, 1))
     weights = {"analysis": one, "synthesis": one[:1], "alpha": np.array([-1.0])}
     weights["bias"] = np.array([0.0, b])  # z_0 = 0: u = -s
-    maps, _ = run_spotnet(values[None], weights, kind, np.ones(1), isa=isa)
+    maps, _ = run_spotnet(values[None], weights, kind, np.ones(1))
     expected = apply_nonlinearity(values[None], b, kind)
     assert maps[0] == pytest.approx(expected, rel=1e-6)
     assert oracles.nonlinearity(values[None], b, kind) == pytest.approx(expected)
 
 
-def test_a_momentum_that_extinguishes_z_is_no_division_by_zero(isa: str) -> None:
+@pytest.mark.usefixtures("backend")
+def test_a_momentum_that_extinguishes_z_is_no_division_by_zero() -> None:
     for first in (-1.0, -1 + 2.0**-14):
         weights, image = spotnet_weights(4, 5, 3), draw((11, 20))
         weights["alpha"][0] = first
-        maps, _ = run_spotnet(image[None], weights, "soft", np.ones(5), isa=isa)
+        maps, _ = run_spotnet(image[None], weights, "soft", np.ones(5))
         expected = oracles.spotnet(image, **weights, kind="soft")
         assert np.all(np.abs(maps[0] - expected) <= spotnet_bound(image, **weights, kind="soft"))
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("shape", [(1, 1), (40, 130), (131, 400), (300, 33)], ids=str)
-def test_the_cut_into_strips_bands_and_threads_is_not_seen(
-    shape: tuple[int, int], isa: str
-) -> None:
+def test_the_cut_into_strips_bands_and_threads_is_not_seen(shape: tuple[int, int]) -> None:
     weights, images = spotnet_weights(3, 30, 5), draw((3, *shape))
     layers = [(f32(g), f32(b)) for g, b in convnet_weights()]
     runs = []
     for threads in (1, 2, 3, 7):
-        net = _core.convnet(layers, np.ones(7, np.float32), threads=threads, isa=isa)
-        of_three = run_spotnet(
-            images, weights, "group_nonneg", np.ones(30), threads=threads, isa=isa
-        )
-        of_one = run_spotnet(
-            images[1:2], weights, "group_nonneg", np.ones(30), threads=threads, isa=isa
-        )
+        net = _core.convnet(layers, np.ones(7, np.float32), threads=threads)
+        of_three = run_spotnet(images, weights, "group_nonneg", np.ones(30), threads=threads)
+        of_one = run_spotnet(images[1:2], weights, "group_nonneg", np.ones(30), threads=threads)
         runs.append((*of_three, *net.run(f32(images), True, True)))
         assert np.array_equal(of_one[0][0], of_three[0][1])
         assert np.array_equal(of_one[1][0], of_three[1][1])
@@ -177,18 +163,20 @@ def test_the_cut_into_strips_bands_and_threads_is_not_seen(
             assert np.array_equal(first, second)
 
 
-def test_a_wide_image_is_cut_where_nobody_sees_it(isa: str) -> None:
+@pytest.mark.usefixtures("backend")
+def test_a_wide_image_is_cut_where_nobody_sees_it() -> None:
     """Wider than a strip: each half of it, with what is seen around, gives the same numbers."""
     weights, image = spotnet_weights(2, 16, 5), draw((9, 1500))
-    whole, _ = run_spotnet(image[None], weights, "soft", np.ones(16), threads=1, isa=isa)
-    left, _ = run_spotnet(image[None, :, :760], weights, "soft", np.ones(16), threads=1, isa=isa)
+    whole, _ = run_spotnet(image[None], weights, "soft", np.ones(16), threads=1)
+    left, _ = run_spotnet(image[None, :, :760], weights, "soft", np.ones(16), threads=1)
     assert np.array_equal(whole[..., :750], left[..., :750])
 
 
-def test_a_network_can_run_again_on_another_size(isa: str) -> None:
+@pytest.mark.usefixtures("backend")
+def test_a_network_can_run_again_on_another_size() -> None:
     weights = {name: f32(array) for name, array in spotnet_weights(3, 30, 5).items()}
     score = np.ones(30, np.float32)
-    net = _core.spotnet(**weights, nonlinearity="soft", score_weights=score, isa=isa, threads=2)
+    net = _core.spotnet(**weights, nonlinearity="soft", score_weights=score, threads=2)
     sizes = [(40, 130), (5, 9), (131, 60), (40, 130)]
     results = [net.run(f32(draw((1, *size))), True, True) for size in sizes]
     net.run(np.full((1, 200, 200), 1e30, np.float32), True, True)
@@ -197,9 +185,10 @@ def test_a_network_can_run_again_on_another_size(isa: str) -> None:
         assert np.array_equal(again[0], maps) and np.array_equal(again[1], scores)
 
 
-def test_what_is_not_asked_for_is_not_returned(isa: str) -> None:
+@pytest.mark.usefixtures("backend")
+def test_what_is_not_asked_for_is_not_returned() -> None:
     weights = {name: f32(array) for name, array in spotnet_weights(2, 5, 3).items()}
-    net = _core.spotnet(**weights, nonlinearity="soft", score_weights=f32(np.ones(5)), isa=isa)
+    net = _core.spotnet(**weights, nonlinearity="soft", score_weights=f32(np.ones(5)))
     image = f32(draw((2, 20, 33)))
     maps, score = net.run(image, True, True)
     only_maps, only_score = net.run(image, True, False), net.run(image, False, True)

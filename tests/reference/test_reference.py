@@ -116,7 +116,8 @@ def test_group_shrink_clips_before_it_shrinks() -> None:
 def test_fista_step_without_momentum_or_gradient_is_the_shrinkage() -> None:
     rng = np.random.default_rng(6)
     a, xi = np.abs(rng.normal(size=(3, 5, 4))), np.array([1.0, 0.5, 0.0])
-    a_next, penalty = reference.fista_step(np.zeros_like(a), a, a, None, 0.1, 0.9, 0.2, xi)
+    flat, factors = np.zeros((5, 4)), [np.ones((1, 1))] * 3
+    a_next, _, penalty = reference.fista_step(flat, a, a, None, 0.1, 0.9, 0.2, xi, factors)
     assert np.array_equal(a_next, reference.group_shrink(a, 0.2, xi))
     norms = [np.linalg.norm(xi * a_next[:, m, n]) for m in range(5) for n in range(4)]
     assert penalty == pytest.approx(sum(norms), rel=100 * EPS)
@@ -124,12 +125,13 @@ def test_fista_step_without_momentum_or_gradient_is_the_shrinkage() -> None:
 
 def test_fista_step_takes_no_gradient_outside_the_mask() -> None:
     rng = np.random.default_rng(7)
-    gradient, a, before = rng.normal(size=(3, 2, 6, 5))
+    residual, (a, before) = rng.normal(size=(6, 5)), rng.normal(size=(2, 2, 6, 5))
     mask = (rng.random((6, 5)) < 0.5).astype(float)
-    xi = np.ones(2)
-    a_next, _ = reference.fista_step(gradient, a, before, mask, 0.3, 0.4, 0.1, xi)
-    inside, _ = reference.fista_step(gradient, a, before, None, 0.3, 0.4, 0.1, xi)
-    outside, _ = reference.fista_step(0 * gradient, a, before, None, 0.3, 0.4, 0.1, xi)
+    rest = (a, before), (0.3, 0.4, 0.1, np.ones(2), [np.ones((1, 3)), np.ones((2, 1))])
+    a_next, image, _ = reference.fista_step(residual, *rest[0], mask, *rest[1])
+    inside, _, _ = reference.fista_step(residual, *rest[0], None, *rest[1])
+    outside, _, _ = reference.fista_step(0 * residual, *rest[0], None, *rest[1])
+    assert np.array_equal(image, reference.forward(a_next, rest[1][-1]))
     assert np.array_equal(a_next, np.where(mask > 0, inside, outside))
 
 
@@ -170,12 +172,8 @@ def test_momentum_sequences() -> None:
 def test_fista_reaches_the_interior_point_solution(momentum: str, setting: str) -> None:
     problem = small_problem(setting)
     a, history = reference.fista(
-        problem.image,
-        problem.factors,
-        problem.lam,
-        xi=problem.xi,
-        w=problem.w,
-        mask=problem.mask,
+        reference.Operations(problem.kernels),
+        problem.stated,
         momentum=momentum,
         max_iter=4000,
         initial=problem.initial,

@@ -1,10 +1,10 @@
-"""The primal-dual method: against a dense version of itself, independent solvers, and FISTA."""
+"""The primal-dual method: against the reference, independent solvers, and FISTA."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,128 +12,76 @@ from numpy.typing import NDArray
 
 import spotcore as sc
 from spotcore import reference
-from spotcore.model.preconditioner import Preconditioner
+from support.bad_rounding import BadlyRounded
 from support.cases import PART2_SIGMA_LIMITS
-from support.preconditioners import basis, preconditioner_of
-from support.single_precision import adjoint_bound, forward_bound, gamma_n, shrink_bound
-from support.small_problem import SmallProblem, small_problem
+from support.single_precision import gamma_n
+from support.small_problem import PROBLEMS, Problem, problem_of, small_problem
 
 Array = NDArray[np.float64]
 SETTINGS = ("plain", "weighted")
 
 
-def solve(problem: SmallProblem, **options: Any) -> sc.Result:
+def solve(problem: Problem, **options: Any) -> sc.Result:
     return problem.solve(**({"method": "primal-dual", "initial": None} | options))
 
 
-# --- against the same algorithm with a dense matrix --------------------------------------------
+# --- against the reference ---------------------------------------------------------------------
 
-RELAXATION, FIRST, LAST, CONTINUATION, SMALLEST = 1.95, 60.0, 0.5, 100, 2e-4
-
-Rounded = Callable[[Array, Array], Array]  # (exact value, bound of its rounding) -> value
-
-
-def exactly(value: Array, bound: Array) -> Array:
-    return value
+COUNTS = (1, 2, 5, 20, 130)
+REPAIRS = 24  # of the dual point, at the end
 
 
-def badly(seed: int) -> Rounded:
-    """Round by a sixth of the bound, up or down at random.
+class Run(NamedTuple):
+    """What the reference finds, exactly or badly rounded."""
 
-    The bounds are those of n errors of one sign. Errors of either sign are √n times smaller, and
-    n > 40 here (Higham and Mary, SIAM J. Sci. Comput. 41, 2019).
-    """
-    rng = np.random.default_rng(seed)
-    return lambda value, bound: value + bound / 6 * rng.choice([-1.0, 1.0], value.shape)
-
-
-def dense_primal_dual(
-    problem: SmallProblem,
-    p: Preconditioner,
-    max_iter: int,
-    initial: Array | None,
-    rounded: Rounded = exactly,
-) -> tuple[Array, Array]:
-    """The iteration at the top of primal_dual.cpp: the last z, and both terms after each step."""
-    matrix, factors, d, lam = problem.matrix, problem.factors, problem.image, problem.lam
-    xi, mask, weight = problem.xi, problem.mask, problem.w**2
-    vectors, eigenvalues = np.kron(*basis(p, d.shape)), p.eigenvalues.ravel().astype(np.float64)
-    aleph = xi > 0
-
-    def adjoint(image: Array) -> Array:
-        return (matrix.T @ image.ravel()).reshape(-1, *d.shape)
-
-    def forward(a: Array) -> Array:
-        return (matrix @ a.ravel()).reshape(d.shape)
-
-    def normal_solve(r: Array, c: float) -> tuple[Array, Array]:
-        kernel = eigenvalues / (c * (c + eigenvalues))
-        x = r.ravel() / c - vectors @ (kernel * (vectors.T @ r.ravel()))
-        size = np.abs(vectors) @ (kernel * (np.abs(vectors).T @ np.abs(r.ravel())))
-        size += np.abs(r.ravel()) / c
-        bound = gamma_n(2 * sum(d.shape) + 10) * size
-        return x.reshape(d.shape) / p.scale, bound.reshape(d.shape) / p.scale
-
-    slope = np.maximum(adjoint(2 * weight * d), 0)[aleph] / xi[aleph, None, None] * mask
-    lambda_max = float(np.sqrt((slope**2).sum(axis=0)).max())
-    solved = rounded(*normal_solve(d * (weight > 0), p.floor))
-    guess = np.maximum(rounded(adjoint(solved), adjoint_bound(solved, factors)), 0) * mask
-    norms = np.sqrt(((xi[:, None, None] * guess) ** 2).sum(axis=0))
-    base = float((guess[aleph] ** 2).sum() / norms.sum())
-
-    z = np.zeros_like(guess) if initial is None else np.maximum(initial, 0) * mask
-    e, Az = z.copy(), forward(z)
-    Ae, e_y = Az.copy(), Az.copy()
-    nu = np.zeros(d.shape) if initial is None else 2 * weight * (d - Az)
-    falling = min(CONTINUATION, max_iter - max_iter // 5) if initial is None else 0
-    history = []
-    for i in range(max_iter):
-        progress = i / falling if i < falling else 1.0
-        t = base * FIRST * (LAST / FIRST) ** progress
-        t /= min(max(lam, SMALLEST * lambda_max), lambda_max)
-        t_y = max(1 / float(weight.max()), p.floor * t)
-        moved = mask * (e + t * adjoint(nu))
-        size = mask * (np.abs(e) + t * np.abs(adjoint(nu)))
-        error = mask * t * adjoint_bound(nu, factors) + gamma_n(4) * size + shrink_bound(moved)
-        z = reference.group_shrink(moved, t * lam, xi)
-        z = rounded(z, error * (z > 0))
-        Az = rounded(forward(z), forward_bound(z, factors))
-        e = e + RELAXATION * (z - e)
-        e = rounded(e, gamma_n(3) * (np.abs(z) + np.abs(e)))
-        y = (e_y - t_y * nu + 2 * t_y * weight * d) / (1 + 2 * t_y * weight)
-        size = (np.abs(e_y) + t_y * np.abs(nu)) / (1 + 2 * t_y * weight) + np.abs(d)
-        y = rounded(y, gamma_n(8) * size)
-        r = (2 * y - e_y) - (2 * Az - Ae)
-        r = rounded(r, gamma_n(3) * (2 * np.abs(y) + np.abs(e_y) + 2 * np.abs(Az) + np.abs(Ae)))
-        Ae = Ae + RELAXATION * (Az - Ae)
-        e_y = e_y + RELAXATION * (y - e_y)
-        step, error = normal_solve(r, t_y / t)
-        nu = rounded(nu + RELAXATION / t * step, RELAXATION / t * error + gamma_n(2) * np.abs(nu))
-        norms = np.sqrt(((xi[:, None, None] * z) ** 2).sum(axis=0))
-        history.append((float((weight * (Az - d) ** 2).sum()), lam * float(norms.sum())))
-    return z, np.array(history)
+    a: Array
+    history: Array
+    nu: Array
+    bound: float  # that `nu` proves
 
 
-@pytest.mark.parametrize("start", ["cold", "warm"])
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_iterates_are_those_of_a_dense_matrix(setting: str, start: str) -> None:
-    """Allowed: twice the worst of three runs in which every rounding is bad."""
-    problem = small_problem(setting)
-    model = problem.model
-    p = preconditioner_of(model, problem.shape)
+def run(problem: Problem, count: int, initial: Array | None, seed: int | None = None) -> Run:
+    kernels, p = problem.kernels, problem.preconditioner
+    operations = (
+        reference.Operations(kernels, p) if seed is None else BadlyRounded(kernels, p, seed)
+    )
+    a, nu, history = reference.primal_dual(operations, problem.stated, count, initial)
+    bound = reference.dual_bound(operations, problem.stated, nu, REPAIRS)
+    return Run(a, np.stack(history, axis=1), nu, bound)
+
+
+@cache
+def exact_and_worst(name: str, start: str, count: int) -> tuple[Run, Run]:
+    """The reference's run, and how far from it the worst of three bad ones is."""
+    problem = problem_of(name)
     initial = None if start == "cold" else problem.initial
-    for count in (1, 2, 5, 20, 130):
-        result = solve(problem, max_iter=count, initial=initial)
-        a, history = dense_primal_dual(problem, p, count, initial)
-        worst_a, worst = np.zeros_like(a), np.zeros_like(history)
-        for seed in range(3):
-            bad_a, bad = dense_primal_dual(problem, p, count, initial, badly(seed))
-            worst_a = np.maximum(worst_a, np.abs(bad_a - a).max())
-            worst = np.maximum(worst, np.abs(bad - history))
-        own = gamma_n(200) * history.sum(axis=1, keepdims=True)  # of the sums themselves
-        assert np.all(np.abs(result.history - history) <= 2 * worst + own)
-        assert np.all(np.abs(result.a - a) <= 2 * worst_a + 1e-6 * a.max())
-        assert worst[-1].max() < 0.01 * history[-1].sum()  # or the lines above would say little
+    exact = run(problem, count, initial)
+    bad = [run(problem, count, initial, seed) for seed in range(3)]
+    worst = Run(
+        *(np.max([abs(x - y) for y in ys], axis=0) for x, *ys in zip(exact, *bad, strict=True))
+    )
+    return exact, worst
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("start", ["cold", "warm"])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_iterates_and_gap_are_the_references(name: str, start: str) -> None:
+    """Allowed: twice the worst of three runs in which every rounding is bad."""
+    problem = problem_of(name)
+    for count in COUNTS:
+        exact, worst = exact_and_worst(name, start, count)
+        result = solve(
+            problem, max_iter=count, initial=None if start == "cold" else problem.initial
+        )
+        objective = exact.history.sum(axis=1, keepdims=True)
+        own = gamma_n(200) * objective  # of the sums themselves
+        assert np.all(np.abs(result.history - exact.history) <= 2 * worst.history + own)
+        assert np.all(np.abs(result.a - exact.a) <= 2 * worst.a.max() + 1e-6 * exact.a.max())
+        bound = result.objective * (1 - result.gap)
+        assert abs(bound - exact.bound) <= 2 * worst.bound + own[-1, 0]
+        assert worst.history[-1].max() < 0.01 * objective[-1]  # or the lines above would say little
+        assert worst.bound < 0.01 * objective[-1]
 
 
 # --- against the interior-point method ---------------------------------------------------------

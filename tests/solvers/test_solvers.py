@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 import spotcore as sc
 from spotcore import reference
 from support import oracles
-from support.single_precision import adjoint_bound, forward_bound, gamma_n, shrink_bound
-from support.small_problem import SmallProblem, small_problem
+from support.single_precision import adjoint_bound, forward_bound, gamma_n, magnitudes, shrink_bound
+from support.small_problem import PROBLEMS, Problem, problem_of, small_problem
 
 Array = NDArray[np.float64]
 MOMENTA = ("beck-teboulle", "chambolle-dossal")
@@ -21,14 +23,14 @@ SETTINGS = ("plain", "weighted")
 METHODS = ("fista", "primal-dual")
 
 
-def data_rounding(problem: SmallProblem, a: Array) -> float:
+def data_rounding(problem: Problem, a: Array) -> float:
     """Bound the rounding of the data term at a: that of A a, in ``Σ (w r)²``."""
-    error = problem.w * (forward_bound(a, problem.factors) + gamma_n(3) * np.abs(problem.image))
-    residual = problem.w * (reference.forward(a, problem.factors) - problem.image)
+    error = problem.w * (forward_bound(a, problem.kernels) + gamma_n(3) * np.abs(problem.image))
+    residual = problem.w * (reference.forward(a, problem.kernels) - problem.image)
     return float(np.sum(2 * np.abs(residual) * error + error**2))
 
 
-def penalty_rounding(problem: SmallProblem, a: Array, step: float) -> float:
+def penalty_rounding(problem: Problem, a: Array, step: float) -> float:
     """Bound the rounding of the penalty at a: that of ‖·‖₂ before it was shrunk to ‖a‖₂."""
     weight = problem.xi.max()
     norms = np.sqrt((a**2).sum(axis=0))
@@ -40,35 +42,41 @@ def penalty_rounding(problem: SmallProblem, a: Array, step: float) -> float:
 # --- against the reference and the independent solver ------------------------------------------
 
 
+@cache
+def fista_options(name: str, momentum: str) -> dict[str, Any]:
+    problem = problem_of(name)
+    step = 1 / (1.01 * reference.norm_squared(problem.kernels, problem.shape, tol=1e-4))
+    return {
+        "momentum": momentum,
+        "momentum_a": 3.5,
+        "step": step / float(problem.w.max()) ** 2,
+        "initial": problem.initial,
+    }
+
+
+@cache
+def reference_fista(name: str, momentum: str, count: int) -> tuple[Array, reference.History]:
+    problem, options = problem_of(name), fista_options(name, momentum)
+    operations = reference.Operations(problem.kernels)
+    return reference.fista(operations, problem.stated, max_iter=count, **options)
+
+
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("momentum", MOMENTA)
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_each_iterate_is_the_references(setting: str, momentum: str) -> None:
-    problem = small_problem(setting)
-    step = 1 / (1.01 * reference.norm_squared(problem.factors, problem.shape))
-    step /= float(problem.w.max()) ** 2
-    options = {"momentum": momentum, "momentum_a": 3.5, "step": step}
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_each_iterate_is_the_references(name: str, momentum: str) -> None:
+    problem, options = problem_of(name), fista_options(name, momentum)
+    step, kernels = options["step"], magnitudes(problem.kernels)
     for count in (1, 2, 3, 4, 5, 6, 7, 8, 13, 30):
         result = problem.solve(max_iter=count, **options)
-        expected, history = reference.fista(
-            problem.image,
-            problem.factors,
-            problem.lam,
-            xi=problem.xi,
-            w=problem.w,
-            mask=problem.mask,
-            max_iter=count,
-            initial=problem.initial,
-            **options,
-        )
+        expected, history = reference_fista(name, momentum, count)
         # What one iteration rounds: A b, A* of the residual, and the shrinkage.
         size = 3 * np.maximum(np.abs(expected), np.abs(problem.initial))  # b = a + α (a − a⁻)
-        predicted = reference.forward(size, problem.factors)
+        predicted = reference.forward(size, kernels)
         residual = problem.w**2 * (predicted + np.abs(problem.image))
-        error = problem.w**2 * forward_bound(size, problem.factors) + gamma_n(4) * residual
-        gradient = reference.adjoint(error, problem.factors) + adjoint_bound(
-            residual, problem.factors
-        )
-        moved = size + step * reference.adjoint(residual, problem.factors)
+        error = problem.w**2 * forward_bound(size, problem.kernels) + gamma_n(4) * residual
+        gradient = reference.adjoint(error, kernels) + adjoint_bound(residual, problem.kernels)
+        moved = size + step * reference.adjoint(residual, kernels)
         rounded = np.linalg.norm(step * gradient + gamma_n(5) * moved + shrink_bound(moved))
         # Without momentum no step expands distances, and the errors of `count` iterations add up.
         # With it an error grows at most linearly: the two roots of r² = q ((1 + α) r − α), q in
@@ -82,7 +90,7 @@ def test_each_iterate_is_the_references(setting: str, momentum: str) -> None:
         a = result.a.astype(np.float64)
         assert abs(result.data_term - own_data) <= data_rounding(problem, a)
         assert abs(result.penalty - own_penalty) <= penalty_rounding(problem, a, step)
-        if setting == "plain" and count <= 3:  # later ones are compared through the iterates
+        if name == "plain" and count <= 3:  # later ones are compared through the iterates
             assert result.history[:, 0] == pytest.approx(history.data_term, rel=1e-4)
             assert result.history[:, 1] == pytest.approx(history.penalty, rel=1e-4)
 
@@ -96,10 +104,10 @@ def test_the_end_point_is_the_interior_points(setting: str, momentum: str) -> No
     optimum = problem.optimum
     # In float32 the slope 2 A*(w² (A a − d)) is off by `error`, so that the end point is one of a
     # problem whose objective differs by at most ⟨error, a − a*⟩ between the two.
-    residual = problem.w**2 * np.abs(reference.forward(a, problem.factors) - problem.image)
-    rounding = problem.w**2 * (forward_bound(a, problem.factors) + gamma_n(3) * problem.image.max())
-    error = 2 * reference.adjoint(rounding, problem.factors)
-    error += 2 * adjoint_bound(residual, problem.factors)
+    residual = problem.w**2 * np.abs(reference.forward(a, problem.kernels) - problem.image)
+    rounding = problem.w**2 * (forward_bound(a, problem.kernels) + gamma_n(3) * problem.image.max())
+    error = 2 * reference.adjoint(rounding, problem.kernels)
+    error += 2 * adjoint_bound(residual, problem.kernels)
     apart = np.abs(a) + problem.solution
     excess = float(np.sum(error * apart)) + problem.accuracy
     assert excess < 1e-2 * optimum  # or the next line would promise little
@@ -203,8 +211,8 @@ def test_two_solves_at_once_are_two_solves(method: str) -> None:
 def test_the_recorded_run_of_750_cells(shared_data: Path) -> None:
     """The objective at iterations 10, 100 and 1000, within 0.1 % of an independent FISTA in NumPy.
 
-    The file's run has exact kernels, these have rank 3, off by 1.7e-5 at most (MODEL.md, section
-    2); its printed figures have five digits. Iteration 10⁴ takes minutes and is bench's.
+    The file's run has exact kernels, these have rank 3, off by 1.7e-5 at most (Part II, Table
+    III); its printed figures have five digits. Iteration 10⁴ takes minutes and is bench's.
     """
     with np.load(shared_data / "solver" / "fista_750.npz") as data:
         image, limits = data["image"], data["sigma_limits"]

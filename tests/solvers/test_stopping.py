@@ -51,7 +51,7 @@ def test_the_gap_vanishes_at_the_end(setting: str, momentum: str) -> None:
 
 
 def test_the_gap_is_the_one_of_the_residual() -> None:
-    """With ξ = 1 and w > 0 no worse than MODEL.md's simple choice, evaluated in float64."""
+    """With ξ = 1 and w > 0 no worse than a scale of at most 1, in float64."""
     problem = SmallProblem("plain")  # its own: it is changed here
     problem.w = single(np.random.default_rng(20).uniform(0.3, 1.2, problem.shape))
     for count in (1, 10, 100, 1000):

@@ -7,19 +7,44 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spotcore.model.decimation import multiscale_kernels
+from spotcore.model.kernels import SeparableKernel
+
 
 @dataclass(frozen=True)
-class Case:
-    """Sizes of one observation model: an image, and one rank and length per kernel."""
+class Drawn:
+    """An image's size, and arrays of it drawn at random."""
 
     name: str
     shape: tuple[int, int]
+
+    @property
+    def n_bins(self) -> int:
+        """K."""
+        raise NotImplementedError
+
+    def maps(self, seed: int = 1) -> NDArray[np.float64]:
+        """Draw K maps of either sign, [K, H, W], with float32 values."""
+        return single(np.random.default_rng(seed).normal(size=(self.n_bins, *self.shape)))
+
+    def image(self, seed: int = 2) -> NDArray[np.float64]:
+        """Draw an image of either sign, [H, W], with float32 values."""
+        return single(np.random.default_rng(seed).normal(size=self.shape))
+
+    def mask(self, seed: int = 3) -> NDArray[np.float64]:
+        """Draw μ in {0, 1}, [H, W]; about one pixel in four is 0."""
+        return (np.random.default_rng(seed).random(self.shape) < 0.75).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Case(Drawn):
+    """Sizes of one observation model: an image, and one rank and length per kernel."""
+
     lengths: tuple[int, ...]  # L_k, odd
     ranks: tuple[int, ...]  # R_k
 
     @property
     def n_bins(self) -> int:
-        """K."""
         return len(self.lengths)
 
     def factors(self, seed: int = 0) -> list[NDArray[np.float64]]:
@@ -36,17 +61,19 @@ class Case:
             drawn.append(single(np.concatenate([half[:, :0:-1], half], axis=1)))
         return drawn
 
-    def maps(self, seed: int = 1) -> NDArray[np.float64]:
-        """Draw K maps of either sign, [K, H, W], with float32 values."""
-        return single(np.random.default_rng(seed).normal(size=(self.n_bins, *self.shape)))
 
-    def image(self, seed: int = 2) -> NDArray[np.float64]:
-        """Draw an image of either sign, [H, W], with float32 values."""
-        return single(np.random.default_rng(seed).normal(size=self.shape))
+@dataclass(frozen=True)
+class GaussianCase(Drawn):
+    """The kernels of the default model, each on the grid that is coarse enough for it."""
 
-    def mask(self, seed: int = 3) -> NDArray[np.float64]:
-        """Draw μ in {0, 1}, [H, W]; about one pixel in four is 0."""
-        return (np.random.default_rng(seed).random(self.shape) < 0.75).astype(np.float64)
+    sigma_limits: tuple[float, ...]
+
+    @property
+    def n_bins(self) -> int:
+        return len(self.sigma_limits) - 1
+
+    def factors(self) -> list[SeparableKernel]:
+        return list(multiscale_kernels(self.sigma_limits))
 
 
 def single(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,6 +97,19 @@ CASES = [
     Case("eight_bins", (23, 29), (3, 5, 7, 9, 15, 21, 31, 41), (1, 1, 1, 1, 1, 1, 1, 1)),
     Case("mixed", (40, 51), (1, 3, 9, 27, 63), (4, 1, 3, 1, 2)),
     Case("many_rows", (257, 19), (21, 3), (1, 2)),
+]
+
+# Scales 1 to 16, alone and together; more than one block, strip and band of the core.
+GAUSSIAN_CASES = [
+    GaussianCase("gaussians_on_one_pixel", (1, 1), (2.3, 5.0, 9.0)),
+    GaussianCase("gaussians_on_a_line", (1, 90), (0.0, 2.3, 9.0)),
+    GaussianCase("gaussians_on_rows", (3, 200), (1.2, 2.2, 5.5, 13.0)),
+    GaussianCase("gaussians_wider_than_image", (41, 30), (5.0, 20.0, 67.0)),
+    GaussianCase(
+        "gaussians_of_part_2", (66, 67), (2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0)
+    ),
+    GaussianCase("gaussians_on_strips", (70, 129), (5.0, 9.0, 13.0, 23.0)),
+    GaussianCase("gaussians_on_bands", (131, 64), (2.3, 5.0, 23.0)),
 ]
 
 # The analysis grid of Part II (its Table III), for bench and for the tests at full size.

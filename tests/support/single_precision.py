@@ -8,13 +8,14 @@ values, so that each output has its own bound.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spotcore import reference
-from spotcore.reference.spotnet_layer import apply_nonlinearity
+from spotcore.model.preconditioner import Preconditioner
 
 Array = NDArray[np.float64]
 
@@ -22,39 +23,64 @@ U = 2.0**-24
 TINY = float(np.finfo(np.float32).tiny)  # below it, products lose digits: n of them lose n TINY
 
 
+Gamma = Callable[[int], float]
+
+
 def gamma_n(n: int) -> float:
     """Compute γ_n."""
     return n * U / (1 - n * U)
 
 
-def operations(factors: Sequence[Array]) -> int:
-    """Count the roundings on the way from an input of A or A* to an output.
+def probable(n: int) -> float:
+    """Compute what errors of either sign add up to instead of γ_n: √n u.
 
-    Two passes of L products each, then a sum over the R_k parts of each of K kernels.
+    Higham and Mary, "A new approach to probabilistic rounding error analysis", SIAM J. Sci.
+    Comput. 41, 2019. To take the place of γ_n in the bounds of single operations, where the
+    question is what a driver makes of them.
     """
-    return 2 * max(f.shape[1] for f in factors) + sum(f.shape[0] for f in factors)
+    return math.sqrt(n) * U
 
 
-def conv_bound(x: Array, factors: Sequence[Array]) -> Array:
+def operations(kernels: Sequence[reference.Kernel]) -> list[int]:
+    """Count the roundings on the way from an input of A or A* through each kernel to an output.
+
+    Two passes of L products each, then a sum over the R_k parts of each of K kernels. With a
+    low-pass of P taps, two passes of P products lead to the coarse grid, and two back from it, of
+    the ⌈P/s⌉ that reach a pixel.
+    """
+    taken = [reference.parts(kernel) for kernel in kernels]
+    summed = sum(len(factors) for factors, _, _ in taken)
+    return [
+        2 * (factors.shape[1] + len(lowpass) + -(-len(lowpass) // scale)) + summed
+        for factors, scale, lowpass in taken
+    ]
+
+
+def magnitudes(kernels: Sequence[reference.Kernel]) -> list[reference.Kernel]:
+    """Replace every tap by its absolute value."""
+    taken = (reference.parts(kernel) for kernel in kernels)
+    return [(np.abs(factors), scale, np.abs(lowpass)) for factors, scale, lowpass in taken]
+
+
+def conv_bound(x: Array, kernels: Sequence[reference.Kernel], gamma: Gamma = gamma_n) -> Array:
     """Bound the error of each output of `separable_conv`: [K, H, W]."""
-    n = operations(factors)
-    size = reference.separable_conv(np.abs(x), [np.abs(f) for f in factors])
-    return gamma_n(n) * size + n * TINY
+    n = operations(kernels)
+    size = reference.separable_conv(np.abs(x), magnitudes(kernels))
+    return np.array([gamma(n_k) * size_k + n_k * TINY for n_k, size_k in zip(n, size, strict=True)])
 
 
-def forward_bound(a: Array, factors: Sequence[Array]) -> Array:
+def forward_bound(a: Array, kernels: Sequence[reference.Kernel], gamma: Gamma = gamma_n) -> Array:
     """Bound the error of each output of `forward`: [H, W]."""
-    n = operations(factors)
-    return gamma_n(n) * reference.forward(np.abs(a), [np.abs(f) for f in factors]) + n * TINY
+    bound: Array = conv_bound(a, kernels, gamma).sum(axis=0)
+    return bound
 
 
-def adjoint_bound(d: Array, factors: Sequence[Array]) -> Array:
+def adjoint_bound(d: Array, kernels: Sequence[reference.Kernel], gamma: Gamma = gamma_n) -> Array:
     """Bound the error of each output of `adjoint`: [K, H, W]."""
-    n = operations(factors)
-    return gamma_n(n) * reference.adjoint(np.abs(d), [np.abs(f) for f in factors]) + n * TINY
+    return conv_bound(np.broadcast_to(d, (len(kernels), *d.shape)), kernels, gamma)
 
 
-def shrink_bound(x: Array) -> Array:
+def shrink_bound(x: Array, gamma: Gamma = gamma_n) -> Array:
     """Bound the error of each output of `group_shrink` at x, and of ‖ξ⊙y‖₂ / max ξ: [H, W].
 
     Theorem 2: the norm r is off by (K/2 + 2) u r, hence ``r − γ`` by (K/2 + 3) u r, and each
@@ -67,64 +93,130 @@ def shrink_bound(x: Array) -> Array:
     """
     bins = x.shape[0]
     norm = np.sqrt((np.maximum(x, 0) ** 2).sum(axis=0))
-    bound: Array = gamma_n(bins // 2 + 10) * norm + np.sqrt(bins * TINY)
+    bound: Array = gamma(bins // 2 + 10) * norm + np.sqrt(bins * TINY)
     return bound
 
 
-def spotnet_bound(
-    image: Array, analysis: Array, synthesis: Array, bias: Array, alpha: Array, kind: str
+def fista_step_bound(
+    residual: Array,
+    a: Array,
+    a_prev: Array,
+    mask: Array | None,
+    step: float,
+    alpha: float,
+    xi: Array,
+    kernels: Sequence[reference.Kernel],
 ) -> Array:
-    """Bound the error of each output of SpotNet with ``b >= 0``: [K, H, W].
+    """Bound the error of each output of `fista_step`, and of ‖ξ⊙a⁺‖₂ / max ξ: [H, W].
 
-    Errors travel with the layers: a correlation adds ``γ_n Σ|g||x|`` and passes on what its input
-    was off by with |g|. No non-linearity of one number expands distances. Group shrinkage scales by
-    ``c = (1 − b/r)₊``, and ``|c' − c| <= |r' − r| / r``: off by e it moves x_k by
-    ``e_k + x_k ‖e‖ / r`` at most. Each rounds a few times more.
+    b − ημ∇ takes five roundings of terms no larger than these, and ∇ has its own; the shrinkage
+    does not expand distances, so that a pixel's error is the norm of its input's, plus its own.
     """
-    bins, side = analysis.shape[1:3]
-    u_roundings, x_roundings = gamma_n(bins * side**2 + 2), gamma_n(side**2 + 2)
-
-    def through(x: Array, error: Array, b: float) -> Array:
-        """Error after the non-linearity at x of what is off by `error`."""
-        if kind != "group_nonneg":
-            return error + gamma_n(4) * (np.abs(x) + error + abs(b))
-        positive = np.maximum(x, 0)
-        r = np.sqrt((positive**2).sum(axis=0))
-        share = positive / np.where(r > 0, r, np.inf)
-        moved = error + share * np.sqrt((error**2).sum(axis=0))
-        return moved + gamma_n(bins // 2 + 10) * (positive + error)
-
-    error = x_roundings * reference.correlate(np.abs(image)[None], np.abs(analysis[0])[:, None])
-    x = reference.correlate(image[None], analysis[0][:, None])
-    error = through(x, error, bias[0])
-    x = apply_nonlinearity(x, bias[0], kind)
-    z, z_error = (1 + alpha[0]) * x, (1 + abs(alpha[0])) * (error + gamma_n(3) * np.abs(x))
-    for layer in range(1, len(analysis)):
-        g, h = np.abs(analysis[layer])[:, None], np.abs(synthesis[layer - 1])[None]
-        u = reference.correlate(z, synthesis[layer - 1][None]) - image
-        u_error = reference.correlate(z_error, h)
-        u_error += u_roundings * (reference.correlate(np.abs(z) + z_error, h) + np.abs(image))
-        size = np.abs(z) + z_error + reference.correlate(np.abs(u) + u_error, g)
-        next_error = z_error + reference.correlate(u_error, g) + x_roundings * size
-        previous, previous_error = x, error
-        x = z - reference.correlate(u, analysis[layer][:, None])
-        error = through(x, next_error, bias[layer])
-        x = apply_nonlinearity(x, bias[layer], kind)
-        if layer < len(alpha):
-            z = x + alpha[layer] * (x - previous)
-            z_error = (1 + abs(alpha[layer])) * (error + gamma_n(3) * np.abs(x))
-            z_error += abs(alpha[layer]) * (previous_error + gamma_n(6) * np.abs(previous))
-    return error + TINY
+    allowed = 1.0 if mask is None else mask
+    gradient = np.abs(reference.adjoint(residual, kernels))
+    own = allowed * adjoint_bound(residual, kernels)
+    size = np.abs(a) * (1 + alpha) + alpha * np.abs(a_prev) + step * (gradient + own)
+    moved: Array = np.sqrt(((gamma_n(5) * size + step * own) ** 2).sum(axis=0))
+    return moved + shrink_bound(size)
 
 
-def convnet_bound(image: Array, layers: Sequence[tuple[Array, Array]]) -> Array:
-    """Bound the error of each output of ConvNet: [K, H, W]; errors travel as in SpotNet."""
-    x, error = image[None], np.zeros((1, *image.shape))
-    for kernels, bias in layers:
-        n = kernels.shape[1] * kernels.shape[2] ** 2 + 1
-        flat, size = np.abs(kernels), np.abs(x) + error
-        # The kernels' absolute values on what is positive already: max(0, .) does nothing.
-        rounding = gamma_n(n) * reference.convnet_layer(size, flat, np.abs(bias))
-        error = reference.convnet_layer(error, flat, 0 * bias) + rounding
-        x = reference.convnet_layer(x, kernels, bias)
-    return error + TINY
+def primal_dual_step_bound(
+    nu: Array,
+    e: Array | None,
+    mask: Array | None,
+    step: float,
+    kernels: Sequence[reference.Kernel],
+    gamma: Gamma = gamma_n,
+) -> tuple[Array, Array]:
+    """Bound the error of what `primal_dual_step` shrinks, [K, H, W], and of the shrinkage, [H, W].
+
+    μ (e + t A* ν) takes four roundings, and A* ν has its own.
+    """
+    allowed = 1.0 if mask is None else mask
+    correlation, own = np.abs(reference.adjoint(nu, kernels)), adjoint_bound(nu, kernels, gamma)
+    size = allowed * (step * correlation + (0.0 if e is None else np.abs(e)))
+    return gamma(4) * size + allowed * step * own, shrink_bound(size, gamma)
+
+
+def dual_residual_bound(
+    nu: Array,
+    Az: Array,
+    d: Array,
+    w: Array | None,
+    step_y: float,
+    e_y: Array,
+    Ae: Array,
+    gamma: Gamma = gamma_n,
+) -> tuple[Array, Array]:
+    """Bound the errors of y in `dual_residual`, and of its residual: both [H, W].
+
+    y is a quotient of three terms that take eight roundings.
+    """
+    pull = 2 * step_y * (1.0 if w is None else w**2)
+    size = (np.abs(e_y) + step_y * np.abs(nu)) / (1 + pull) + np.abs(d)
+    of_y = gamma(8) * size
+    terms = 2 * size + np.abs(e_y) + 2 * np.abs(Az) + np.abs(Ae)
+    return of_y, 2 * of_y + gamma(3) * terms
+
+
+def normal_solve_operations(preconditioner: Preconditioner, shape: tuple[int, ...]) -> int:
+    """Count the roundings on the way from an input of `normal_solve` to an output.
+
+    Two sums over half of the height or width, two over the vectors of an axis, and ten: pixels
+    that are mirror images are added before and after, and there are the quotients.
+    """
+    return sum(shape) // 2 + sum(preconditioner.eigenvalues.shape) + 10
+
+
+def normal_solve_bound(r: Array, c: float, preconditioner: Preconditioner) -> Array:
+    """Bound the error of each output of `normal_solve` at x = 0 and ρ = 1: [H, W]."""
+    rows, columns = map(np.abs, reference.basis(preconditioner, (r.shape[0], r.shape[1])))
+    eigenvalues = preconditioner.eigenvalues.astype(np.float64)
+    known = eigenvalues / (c * (c + eigenvalues)) * (rows.T @ np.abs(r) @ columns)
+    size = rows @ known @ columns.T + np.abs(r) / c
+    n = normal_solve_operations(preconditioner, r.shape)
+    bound: Array = gamma_n(n) * size / preconditioner.scale
+    return bound
+
+
+def dual_bound_between(
+    problem: reference.Problem, kernels: Sequence[reference.Kernel], nu: Array, error: Array
+) -> tuple[float, float]:
+    """Enclose `dual_bound`, evaluated in float32 at what is at most `error` [H, W] off ν.
+
+    ``max_s s L − s² Q`` over 0 ≤ s ≤ λ/N rises with L = ⟨ν, d⟩ and falls with Q = ‖ν/w‖²/4 and
+    N = ‖A* ν‖, so that the ends follow from those of L, Q and N. These are sums in float64 of what
+    is off by `error` and by A*'s own rounding, over pixels and bins: distances, to which norms add
+    nothing.
+    """
+    d, xi, mask = problem.image, problem.xi, problem.mask
+    w = np.ones(d.shape) if problem.w is None else problem.w
+    v = reference.adjoint(nu, kernels)
+    v_error = reference.adjoint(error, magnitudes(kernels))
+    v_error += adjoint_bound(np.abs(nu) + error, kernels)
+    if np.any(xi == 0):
+        h = w**2
+        q = reference.adjoint(h, kernels)
+        q_error = adjoint_bound(h, kernels) + gamma_n(2) * np.abs(q)
+        low = reference.background_ratio(v - v_error, q + q_error, mask, xi)
+        high = reference.background_ratio(v + v_error, q - q_error, mask, xi) * (1 + gamma_n(3))
+        rho = reference.background_ratio(v, q, mask, xi)
+        error = error + (high - low) * h + gamma_n(3) * (np.abs(nu) + high * h)
+        v_error = v_error + high * q_error + (high - low) * np.abs(q)
+        nu, v = nu - rho * h, v - rho * q
+    least, most = (
+        reference.dual_norm(v + sign * v_error, None, 0.0, mask, xi) for sign in (-1.0, 1.0)
+    )
+    linear, off = float(np.sum(nu * d)), float(np.sum(error * np.abs(d)))
+    sizes = [np.maximum(np.abs(nu) + sign * error, 0)[w > 0] / w[w > 0] for sign in (-1, 1)]
+    small, large = (float(np.sum(size**2)) / 4 for size in sizes)
+
+    def value(linear: float, quadratic: float, norm: float) -> float:
+        if linear <= 0:
+            return 0.0
+        s = linear / (2 * quadratic)
+        if s * norm > problem.lam:
+            s = problem.lam / norm
+        return s * linear - s**2 * quadratic
+
+    return value(linear - off, large, most), value(linear + off, small, least)

@@ -17,25 +17,18 @@ sides = st.integers(1, 17)
 law = settings(max_examples=60, deadline=None)
 
 
-@pytest.fixture(params=("v4", "v3", "baseline"))
-def isa(request: pytest.FixtureRequest) -> str:
-    here = _core.isa_names()
-    if request.param not in here:
-        pytest.skip(f"this processor does not run {request.param}, only {', '.join(here)}")
-    return str(request.param)
-
-
 # --- correlate1d -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("taps", [1, 3, 11, 81])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 130), (130, 1), (33, 67), (40, 256)])
-def test_correlation(shape, taps, axis, isa):
+def test_correlation(shape, taps, axis):
     rng = np.random.default_rng(taps)
     image = rng.normal(size=shape).astype(np.float32)
     weights = rng.normal(size=taps).astype(np.float32)
-    found = _core.correlate1d(image, weights, axis, isa)
+    found = _core.correlate1d(image, weights, axis)
     expected = ndimage.correlate1d(
         image.astype(np.float64), weights.astype(np.float64), axis=axis, mode="nearest"
     )

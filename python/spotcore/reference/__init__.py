@@ -13,14 +13,29 @@ dependency of `spotcore` itself), and the first call of each function compiles i
 
 from __future__ import annotations
 
+from spotcore.reference.certificate import (
+    background_ratio,
+    dual_bound,
+    dual_norm,
+    dual_point,
+    relative_gap,
+    repair,
+)
 from spotcore.reference.correlate1d import correlate1d
-from spotcore.reference.fista import History, fista, momentum_sequence
+from spotcore.reference.data_fit import dual_residual, residual
+from spotcore.reference.fista import fista, momentum_sequence
 from spotcore.reference.fista_step import fista_step
 from spotcore.reference.group_shrink import group_shrink
 from spotcore.reference.landscape import climb, watershed
 from spotcore.reference.local_maxima import local_maxima
+from spotcore.reference.normal_solve import basis, normal_solve
 from spotcore.reference.observation import adjoint, forward, norm_squared
-from spotcore.reference.separable_conv import separable_conv
+from spotcore.reference.operations import Operations
+from spotcore.reference.primal_dual import primal_dual, reference_threshold
+from spotcore.reference.primal_dual_step import primal_dual_step
+from spotcore.reference.problem import History, Problem, group_norms, project_start
+from spotcore.reference.resampler import decimate, interpolate
+from spotcore.reference.separable_conv import Kernel, parts, separable_conv
 from spotcore.reference.spotnet_layer import (
     convnet,
     convnet_layer,
@@ -31,19 +46,40 @@ from spotcore.reference.spotnet_layer import (
 
 __all__ = [
     "History",
+    "Kernel",
+    "Operations",
+    "Problem",
     "adjoint",
+    "background_ratio",
+    "basis",
     "climb",
     "convnet",
     "convnet_layer",
     "correlate",
     "correlate1d",
+    "decimate",
+    "dual_bound",
+    "dual_norm",
+    "dual_point",
+    "dual_residual",
     "fista",
     "fista_step",
     "forward",
+    "group_norms",
     "group_shrink",
+    "interpolate",
     "local_maxima",
     "momentum_sequence",
     "norm_squared",
+    "normal_solve",
+    "parts",
+    "primal_dual",
+    "primal_dual_step",
+    "project_start",
+    "reference_threshold",
+    "relative_gap",
+    "repair",
+    "residual",
     "separable_conv",
     "spotnet",
     "spotnet_layer",

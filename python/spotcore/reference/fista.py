@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from spotcore.reference._jit import Array
-from spotcore.reference.fista_step import fista_step
-from spotcore.reference.observation import adjoint, forward, norm_squared
-
-
-class History(NamedTuple):
-    """The objective at the iterates a^(1) .. a^(I), not at the extrapolated points b^(i).
-
-    Attributes
-    ----------
-    data_term : ndarray of float64, [I]
-        ``‖w ⊙ (A a − d)‖²``.
-    penalty : ndarray of float64, [I]
-        ``λ Σ_{m,n} ‖ξ ⊙ a_{m,n}‖₂``.
-    """
-
-    data_term: Array
-    penalty: Array
-
-    @property
-    def objective(self) -> Array:
-        """The sum of both terms, [I]."""
-        return self.data_term + self.penalty
+from spotcore.reference.observation import norm_squared
+from spotcore.reference.operations import Operations
+from spotcore.reference.problem import History, Problem, project_start
 
 
 # Beck-Teboulle:     t(0) = 1,   t(i) = ½ + (¼ + t²(i−1))^½
@@ -79,12 +58,8 @@ def momentum_sequence(momentum: str, momentum_a: float, length: int) -> Array:
 #   b^(i) = a^(i) + α_i (a^(i) − a^(i−1)),   α_i = (t(i−1) − 1) / t(i)
 # with a^(0) = b^(0) = μ ⊙ [initial]₊ and η ≤ 1 / (‖A‖² max w²)          (Part II, Algorithm 3)
 def fista(
-    image: Array,
-    factors: Sequence[Array],
-    lam: float,
-    xi: Array | None = None,
-    w: Array | None = None,
-    mask: Array | None = None,
+    ops: Operations,
+    problem: Problem,
     step: float | None = None,
     momentum: str = "beck-teboulle",
     momentum_a: float = 3.0,
@@ -95,18 +70,10 @@ def fista(
 
     Parameters
     ----------
-    image : ndarray of float64, [H, W]
-        The observation d.
-    factors : sequence of K ndarrays of float64, [R_k, L_k]
-        The kernels g_k, as in `separable_conv`.
-    lam : float
-        λ ≥ 0.
-    xi : ndarray of float64, [K], optional
-        The weights ξ ≥ 0 of the σ bins; ones if not given.
-    w : ndarray of float64, [H, W], optional
-        The weights w ≥ 0 of the pixels; ones if not given.
-    mask : ndarray of float64, [H, W], optional
-        μ ∈ {0, 1}, where cells may lie; ones if not given.
+    ops : Operations
+        The model's.
+    problem : Problem
+        What to solve.
     step : float, optional
         η; ``1 / (‖A‖² max w²)`` if not given.
     momentum : {"beck-teboulle", "chambolle-dossal"}
@@ -134,26 +101,24 @@ def fista(
     -----
     Source: Part II, Algorithm 3; with w and ξ as in its equation (1).
     """
-    bins, (height, width) = len(factors), image.shape
-    xi = np.ones(bins) if xi is None else xi
-    w = np.ones((height, width)) if w is None else w
-    mask = np.ones((height, width)) if mask is None else mask
+    d, lam, xi, w, mask = problem
     if step is None:
-        step = 1.0 / (norm_squared(factors, (height, width)) * float(w.max()) ** 2)
+        largest = 1.0 if w is None else float(w.max())
+        step = 1.0 / (norm_squared(ops.kernels, (d.shape[0], d.shape[1])) * largest**2)
     t = momentum_sequence(momentum, momentum_a, max_iter)
 
-    start = np.zeros((bins, height, width)) if initial is None else initial
-    a = a_prev = mask * np.maximum(start, 0.0)
-    prediction = previous = forward(a, factors)  # A a, A a⁻: A b follows from them, A being linear
+    start = np.zeros((len(xi), *d.shape)) if initial is None else initial
+    a = a_prev = project_start(start, mask)
+    Aa = ops.forward(a)  # A b follows from A a and A a⁻, A being linear
+    residual, _ = ops.residual(Aa, Aa, 0.0, d, w)
     alpha = 0.0
     data_term, penalty = np.empty(max_iter), np.empty(max_iter)
     for i in range(1, max_iter + 1):
-        residual = prediction + alpha * (prediction - previous) - image  # A b − d
-        gradient = adjoint(w**2 * residual, factors)
-        a_next, norms = fista_step(gradient, a, a_prev, mask, step, alpha, step * lam / 2, xi)
-        a, a_prev = a_next, a
-        prediction, previous = forward(a, factors), prediction
+        a_next, A_next, norms = ops.fista_step(
+            residual, a, a_prev, mask, step, alpha, step * lam / 2, xi
+        )
+        a, a_prev, Aa, Aa_prev = a_next, a, A_next, Aa
         alpha = (t[i - 1] - 1.0) / t[i]
-        data_term[i - 1] = np.sum((w * (prediction - image)) ** 2)
+        residual, data_term[i - 1] = ops.residual(Aa, Aa_prev, alpha, d, w)
         penalty[i - 1] = lam * norms
     return a, History(data_term, penalty)

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from spotcore.reference._jit import Array
-from spotcore.reference.separable_conv import separable_conv
+from spotcore.reference.separable_conv import Kernel, separable_conv
 
 
 # A a = Σ_k g_k ⊛ a_k                                        (Part II, Algorithm 3, step 4)
-def forward(a: Array, factors: Sequence[Array]) -> Array:
+def forward(a: Array, kernels: Sequence[Kernel]) -> Array:
     """Predict the image that the maps `a` give.
 
     Parameters
     ----------
     a : ndarray of float64, [K, H, W]
         The discrete PSDR, one map per σ bin.
-    factors : sequence of K ndarrays of float64, [R_k, L_k]
+    kernels : sequence of K kernels
         The kernels g_k, as in `separable_conv`.
 
     Returns
@@ -30,20 +30,20 @@ def forward(a: Array, factors: Sequence[Array]) -> Array:
     -----
     Source: Part II, Algorithm 3, step 4.
     """
-    image: Array = separable_conv(a, factors).sum(axis=0)
+    image: Array = separable_conv(a, kernels).sum(axis=0)
     return image
 
 
 # (A* d)_k = g_k ⊛ d           (Part II, Algorithm 3, step 6; g_k(-m, -n) = g_k(m, n), and the
 #                               padding is zero, so that g_k ⊛ is its own adjoint)
-def adjoint(d: Array, factors: Sequence[Array]) -> Array:
+def adjoint(d: Array, kernels: Sequence[Kernel]) -> Array:
     """Apply the adjoint of `forward`.
 
     Parameters
     ----------
     d : ndarray of float64, [H, W]
         An image.
-    factors : sequence of K ndarrays of float64, [R_k, L_k]
+    kernels : sequence of K kernels
         The kernels g_k, each symmetric about its centre.
 
     Returns
@@ -55,19 +55,19 @@ def adjoint(d: Array, factors: Sequence[Array]) -> Array:
     -----
     Source: Part II, Algorithm 3, step 6.
     """
-    return separable_conv(np.broadcast_to(d, (len(factors), *d.shape)), factors)
+    return separable_conv(np.broadcast_to(d, (len(kernels), *d.shape)), kernels)
 
 
 # ‖A‖² = the largest eigenvalue of A A*, by power iteration: v ← A A* v / ‖A A* v‖. The operator
 # A A* acts on images, which are K times smaller than the maps on which A* A acts.
 def norm_squared(
-    factors: Sequence[Array], shape: tuple[int, int], tol: float = 1e-10, max_iter: int = 10_000
+    kernels: Sequence[Kernel], shape: tuple[int, int], tol: float = 1e-10, max_iter: int = 10_000
 ) -> float:
     """Compute the squared operator norm of `forward` on images of one shape.
 
     Parameters
     ----------
-    factors : sequence of K ndarrays of float64, [R_k, L_k]
+    kernels : sequence of K kernels
         The kernels g_k.
     shape : (int, int)
         Height and width of the image.
@@ -92,7 +92,7 @@ def norm_squared(
     v /= np.linalg.norm(v)
     estimate = 0.0
     for _ in range(max_iter):
-        v = forward(adjoint(v, factors), factors)
+        v = forward(adjoint(v, kernels), kernels)
         previous, estimate = estimate, float(np.linalg.norm(v))
         if estimate - previous <= tol * estimate:
             break
