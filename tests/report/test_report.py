@@ -157,6 +157,23 @@ def test_missing_and_changed_images_are_replaced_and_named(tmp_path):
     assert marks(page, 2)["columns"] == []
 
 
+def test_a_damaged_overlay_is_no_picture(tmp_path):
+    folder = write_result(tmp_path / "OUT", 1, 3, statuses={})
+    for image in (tmp_path / "images").iterdir():
+        image.unlink()
+    overlays = [folder / "wells" / f"A{k}.overlay.png" for k in (1, 2, 3)]
+    overlays[0].write_bytes(b"")
+    overlays[1].write_bytes(overlays[1].read_bytes()[:500])
+    whole = overlays[2].read_bytes()
+    at = whole.index(b"IDAT")  # a wrong length of this chunk is a SyntaxError to Pillow
+    overlays[2].write_bytes(whole[: at - 4] + b"\0\0\0\5" + whole[at:])
+    write_report(folder)
+    notes = [text for _, text in parsed(folder).all("li") if re.match(r"A\d: ", text)]
+    assert [note.split(" is missing")[0] for note in notes] == [
+        f"A{k}: No picture: {tmp_path / 'images' / f'plate_A{k}.png'}" for k in (1, 2, 3)
+    ]
+
+
 def test_the_picture_is_the_image(tmp_path):
     folder = write_result(tmp_path / "OUT", 1, 1, size=80)
     write_report(folder)

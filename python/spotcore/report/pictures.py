@@ -62,7 +62,7 @@ def show(well: WellResult, record: Record, side: int = SIDE) -> Shown:
         why = str(error)
     try:
         image = _from_overlay(well.files.overlay, height, width)
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow's, of a PNG
         return Shown(None, height, width, f"No picture: {why}")
     note = f"{why}; this is the overlay, with its marks drawn in"
     return Shown(_fit(image, side), height, width, note)
