@@ -6,6 +6,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,17 +69,25 @@ inline py::array_t<float> new_image(std::int64_t h, std::int64_t w) {
   return py::array_t<float>(std::vector<py::ssize_t>{h, w});
 }
 
-// An optional image: None stands for all ones and becomes an empty view.
-class OptionalImage {
- public:
-  OptionalImage(const py::object& object, const char* name) {
-    if (!object.is_none()) array_ = strict(object, name, 2);
-  }
-  ImageView view() const { return array_ ? image_view(*array_) : ImageView{}; }
+// An array that may be left out: None becomes an empty view.
+inline std::optional<py::array_t<float>> strict_if_any(const py::object& object, const char* name,
+                                                       py::ssize_t ndim) {
+  if (object.is_none()) return std::nullopt;
+  return strict(object, name, ndim);
+}
+inline ImageView image_view(const std::optional<py::array_t<float>>& array) {
+  return array ? image_view(*array) : ImageView{};
+}
+inline StackView stack_view(const std::optional<py::array_t<float>>& array) {
+  return array ? stack_view(*array) : StackView{};
+}
 
- private:
-  std::optional<py::array_t<float>> array_;
-};
+// For what an operation updates in place: the caller's array is left alone.
+inline py::array_t<float> copied(const py::array_t<float>& array) {
+  py::array_t<float> copy(std::vector<py::ssize_t>(array.shape(), array.shape() + array.ndim()));
+  std::copy_n(array.data(), array.size(), copy.mutable_data());
+  return copy;
+}
 
 SeparableKernels kernels_from(const py::sequence& factors);
 

@@ -23,8 +23,8 @@ struct Call {
        const py::object& mask_object, const py::object& xi_object, const py::object& initial)
       : image(strict(image_object, "image", 2)),
         xi(strict(xi_object, "xi", 1)),
-        w(w_object, "w"),
-        mask(mask_object, "mask"),
+        w(strict_if_any(w_object, "w", 2)),
+        mask(strict_if_any(mask_object, "mask", 2)),
         a(new_stack(ops.bins(), ops.height(), ops.width())) {
     if (initial.is_none()) {
       std::fill_n(a.mutable_data(), a.size(), 0.0F);
@@ -39,7 +39,7 @@ struct Call {
   }
 
   Problem problem(double lam) const {
-    return {image_view(image), w.view(), mask.view(), vector_span(xi), lam};
+    return {image_view(image), image_view(w), image_view(mask), vector_span(xi), lam};
   }
 
   py::dict answer(const SolveResult& result) {
@@ -52,7 +52,7 @@ struct Call {
   }
 
   py::array_t<float> image, xi;
-  OptionalImage w, mask;
+  std::optional<py::array_t<float>> w, mask;
   py::array_t<float> a;
 };
 

@@ -6,6 +6,7 @@ namespace spotcore::bindings {
 
 void bind_landscape(pybind11::module_& module);
 void bind_networks(pybind11::module_& module);
+void bind_observation(pybind11::module_& module);
 void bind_ops(pybind11::module_& module);
 void bind_solvers(pybind11::module_& module);
 

@@ -45,7 +45,35 @@ class Observation:
         gamma: float,
         xi: _F32,
     ) -> tuple[_F32, _F32, float]: ...
+    def primal_dual_step(
+        self,
+        nu: _F32,
+        e: _F32 | None,
+        mask: _F32 | None,
+        step: float,
+        relaxation: float,
+        gamma: float,
+        xi: _F32,
+    ) -> tuple[_F32, _F32 | None, _F32, float]: ...
+    def dual_residual(
+        self,
+        nu: _F32,
+        Az: _F32,
+        d: _F32,
+        w: _F32 | None,
+        step_y: float,
+        relaxation: float,
+        e_y: _F32,
+        Ae: _F32,
+    ) -> tuple[_F32, _F32, _F32, float]: ...
     def normal_solve(self, r: _F32, c: float) -> _F32: ...
+    def residual(
+        self, Aa: _F32, Aa_prev: _F32, alpha: float, d: _F32, w: _F32 | None
+    ) -> tuple[_F32, float]: ...
+    def background_ratio(self, v: _F32, q: _F32, mask: _F32 | None, xi: _F32) -> float: ...
+    def dual_norm(
+        self, v: _F32, q: _F32 | None, rho: float, mask: _F32 | None, xi: _F32
+    ) -> float: ...
     def preconditioner_ratio(self, iterations: int) -> float: ...
     def norm_squared(self, tol: float = 1e-6, max_iter: int = 1000) -> float: ...
 

@@ -246,6 +246,44 @@ def test_any_layout_gives_the_same_answer_and_is_left_alone() -> None:
 TAPS = [np.ones((1, 3), np.float32), np.ones((2, 5), np.float32)]
 PLAN = _core.Observation(TAPS, *SHAPE)
 
+# Of the operations of a plan, all of them right.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "fista_step": {
+        **{"residual": IMAGE, "a": STACK, "a_prev": STACK, "mask": IMAGE},
+        **{"step": 0.1, "alpha": 0.5, "gamma": 1.0, "xi": ONES},
+    },
+    "primal_dual_step": {
+        **{"nu": IMAGE, "e": STACK, "mask": IMAGE},
+        **{"step": 0.1, "relaxation": 1.5, "gamma": 1.0, "xi": ONES},
+    },
+    "dual_residual": {
+        **{"nu": IMAGE, "Az": IMAGE, "d": IMAGE, "w": IMAGE},
+        **{"step_y": 0.1, "relaxation": 1.5, "e_y": IMAGE, "Ae": IMAGE},
+    },
+    "residual": {"Aa": IMAGE, "Aa_prev": IMAGE, "alpha": 0.5, "d": IMAGE, "w": IMAGE},
+    "background_ratio": {"v": STACK, "q": STACK, "mask": IMAGE, "xi": ONES},
+    "dual_norm": {"v": STACK, "q": STACK, "rho": 0.5, "mask": IMAGE, "xi": ONES},
+}
+
+
+def operation(name: str, **changes: Any) -> Any:
+    return getattr(PLAN, name)(**(ARGUMENTS[name] | changes))
+
+
+def wrong_values(right: Any) -> list[tuple[str, Any, type[Exception], tuple[str, ...]]]:
+    """(what, value, error, what the message has to say) for one argument of an operation."""
+    if isinstance(right, float):
+        return [("nan", NAN, ValueError, ("nan", "number"))]
+    cut = right[..., :-1].copy()
+    return [
+        ("size", cut, ValueError, (str(cut.shape).strip("(,)"),)),
+        ("axes", right[None], ValueError, ("axes", str((1, *right.shape)))),
+        ("float64", right.astype(np.float64), TypeError, ("float64", "float32")),
+        ("strided", np.repeat(right, 2, axis=-1)[..., ::2], TypeError, ("C-contiguous",)),
+        ("list", right.tolist(), TypeError, ("list", "NumPy array")),
+    ]
+
+
 CORE_CASES = [
     case("float64", lambda: PLAN.forward(STACK.astype(np.float64)), TypeError, "a:", "float64"),
     case("swapped", lambda: PLAN.forward(STACK.astype(">f4")), TypeError, "a:", ">f4", "float32"),
@@ -286,20 +324,18 @@ CORE_CASES = [
     ),
     case("gamma_nan", lambda: _core.group_shrink(STACK, NAN, ONES), ValueError, "gamma:", "nan"),
     case("no_maxima", lambda: _core.local_maxima(IMAGE[:0]), ValueError, "score", "[H, W]"),
-    case(
-        "step_mask",
-        lambda: PLAN.fista_step(IMAGE, STACK, STACK, IMAGE[:5], 0.1, 0.0, 1.0, ONES),
-        ValueError,
-        "mask",
-        "5, 10",
-    ),
-    case(
-        "step_shapes",
-        lambda: PLAN.fista_step(IMAGE, STACK, STACK[:, :5].copy(), None, 0.1, 0.0, 1.0, ONES),
-        ValueError,
-        "a_prev",
-        "2, 5, 10",
-    ),
+    *[
+        case(
+            f"{name}_{argument}_{what}",
+            lambda n=name, a=argument, w=wrong: operation(n, **{a: w}),
+            error,
+            f"{argument}:",
+            *words,
+        )
+        for name, arguments in ARGUMENTS.items()
+        for argument, right in arguments.items()
+        for what, wrong, error, words in wrong_values(right)
+    ],
 ]
 
 
@@ -311,3 +347,8 @@ def test_the_core_refuses_what_it_would_have_to_copy(
         call()
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_core_takes_the_right_arguments(name: str) -> None:
+    operation(name)

@@ -20,15 +20,16 @@ from spotcore.model.preconditioner import Preconditioner
 Array = NDArray[np.float64]
 
 U = 2.0**-24
+U_DOUBLE = 2.0**-53
 TINY = float(np.finfo(np.float32).tiny)  # below it, products lose digits: n of them lose n TINY
 
 
 Gamma = Callable[[int], float]
 
 
-def gamma_n(n: int) -> float:
+def gamma_n(n: int, u: float = U) -> float:
     """Compute γ_n."""
-    return n * U / (1 - n * U)
+    return n * u / (1 - n * u)
 
 
 def probable(n: int) -> float:
@@ -134,7 +135,7 @@ def primal_dual_step_bound(
     """
     allowed = 1.0 if mask is None else mask
     correlation, own = np.abs(reference.adjoint(nu, kernels)), adjoint_bound(nu, kernels, gamma)
-    size = allowed * (step * correlation + (0.0 if e is None else np.abs(e)))
+    size = allowed * (step * (correlation + own) + (0.0 if e is None else np.abs(e)))
     return gamma(4) * size + allowed * step * own, shrink_bound(size, gamma)
 
 
@@ -157,6 +158,60 @@ def dual_residual_bound(
     of_y = gamma(8) * size
     terms = 2 * size + np.abs(e_y) + 2 * np.abs(Az) + np.abs(Ae)
     return of_y, 2 * of_y + gamma(3) * terms
+
+
+def relaxed_bound(e: Array, target: Array, error: Array | float, relaxation: float) -> Array:
+    """Bound the error of e + ρ (t − e), with t, the target, off by `error`.
+
+    A difference, a product and a sum, of terms that are no larger than these.
+    """
+    size = np.abs(e) + relaxation * (np.abs(target) + error + np.abs(e))
+    bound: Array = relaxation * error + gamma_n(3) * size
+    return bound
+
+
+def residual_bound(Aa: Array, Aa_prev: Array, alpha: float, d: Array, w: Array | None) -> Array:
+    """Bound the error of each output of `residual`: [H, W].
+
+    A a⁻ takes most roundings, six: the difference from A a, the product with α, the sum with A a,
+    the difference from d, and w², itself a rounding, times that. In the order
+    (1 + α) A a − α A a⁻ − d no term takes more.
+    """
+    weight = 1.0 if w is None else w**2
+    size = np.abs(Aa) + alpha * (np.abs(Aa) + np.abs(Aa_prev)) + np.abs(d)
+    bound: Array = gamma_n(6) * weight * size
+    return bound
+
+
+def data_term_bound(data_term: float) -> float:
+    """Bound the error of ‖w (A a − d)‖², which `residual` and `dual_residual` return.
+
+    w (A a − d) takes two roundings, hence its square four. Squares of float32 numbers are exact in
+    float64, where they are added: for an image of N pixels that is N roundings of float64, and N
+    more of the twin's, together less than one of float32 if N < 2²⁸. No term is negative, so that
+    the sum is as accurate as its terms.
+    """
+    return gamma_n(5) * data_term
+
+
+def background_ratio_bound(ratio: float) -> float:
+    """Bound the error of `background_ratio`.
+
+    A quotient of float32 numbers that is taken in float64 has one rounding, and the twin's has
+    another. The largest of numbers that are all off by a share is off by no larger a share.
+    """
+    return gamma_n(2, U_DOUBLE) * ratio
+
+
+def dual_norm_bound(norm: float, bins: int) -> float:
+    """Bound the error of `dual_norm`.
+
+    In float64 ρ q is exact, as a product of float32 numbers, so that v − ρ q has one rounding and
+    nothing cancels that was rounded before. Division by ξ is the second; the square doubles both
+    and adds a fifth. K squares, none of them negative, take K − 1 more to add. The root halves
+    these K + 4 and adds one; the twin's are as many. The largest is as accurate as each.
+    """
+    return 2 * gamma_n((bins + 5) // 2 + 1, U_DOUBLE) * norm
 
 
 def normal_solve_operations(preconditioner: Preconditioner, shape: tuple[int, ...]) -> int:
