@@ -12,17 +12,15 @@ import time
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import spotcore as sc
 from spotcore import analysis, commands
 from spotcore._files import read_columns, write_csv, write_png
-from spotcore.commands.app import app
 from spotcore.commands.simulate import SimulationPreset
 from spotcore.images.read import read_image
 from spotcore.networks.parameters import Metadata, ThresholdRule
-from spotcore.simulation.demo import plate_like
 from spotcore.simulation.simulate import PRESETS
+from support.command_line import lines, run
 from support.network_cases import smoother
 
 SPOTCORE = [sys.executable, "-c", "from spotcore.commands import main; main()"]
@@ -31,23 +29,8 @@ SPOTCORE = [sys.executable, "-c", "from spotcore.commands import main; main()"]
 WELL_FILES = [f"well.{end}" for end in ("artefacts.csv", "cells.csv", "overlay.png", "run.json")]
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def lines(result):
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
 def files(folder):
     return sorted(os.listdir(folder))
-
-
-@pytest.fixture
-def well(tmp_path):
-    image, _ = plate_like(20, 128, seed=1)
-    write_png(tmp_path / "well.png", image)
-    return tmp_path / "well.png"
 
 
 def test_detect_writes_table_picture_and_record(tmp_path, well):

@@ -7,28 +7,12 @@ import json
 import numpy as np
 import pytest
 from tifffile import imwrite
-from typer.testing import CliRunner
 
 import spotcore as sc
 from spotcore._files import read_columns, write_png
-from spotcore.commands.app import app
 from spotcore.results.names import output_names
 from spotcore.simulation.demo import plate_like
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def lines(result):
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-@pytest.fixture
-def well(tmp_path):
-    image, _ = plate_like(20, 128, seed=1)
-    write_png(tmp_path / "well.png", image)
-    return tmp_path / "well.png"
+from support.command_line import lines, run
 
 
 def test_gates_move_spots_to_the_artefacts(tmp_path, well):

@@ -13,13 +13,12 @@ import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from spotcore.commands.app import app
 from spotcore.export import FORMATS, export_folder
 from spotcore.export import xlsx as xlsx_module
 from spotcore.export.document import SCHEMA
 from spotcore.results import open_folder
+from support.command_line import run
 from support.exported import EVIL, all_spots, same
 from support.fcs_reader import read_fcs
 from support.result_folder import write_result
@@ -269,31 +268,29 @@ def test_memory_does_not_grow_with_the_number_of_wells(plate):
     assert peaks[1] < peaks[0] + 100_000
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, ["export", *map(str, arguments)])
-
-
 def test_the_command_lists_what_it_wrote(plate, tmp_path):
-    result = run(plate, "-f", "json", "-f", "parquet", "-f", "json", "-o", tmp_path / "a" / "b")
+    result = run(
+        "export", plate, "-f", "json", "-f", "parquet", "-f", "json", "-o", tmp_path / "a" / "b"
+    )
     assert result.exit_code == 0, result.output
     paths = result.stdout.split()
     assert len(paths) == 7 and paths[0] == str(tmp_path / "a" / "b" / "result.json")
-    as_json = run(plate, "-f", "xlsx", "--json")
+    as_json = run("export", plate, "-f", "xlsx", "--json")
     assert json.loads(as_json.stdout) == {
         "format": "xlsx",
         "file": str(plate / "export" / "result.xlsx"),
     }
-    quiet = run(plate, "-f", "json", "--quiet")
+    quiet = run("export", plate, "-f", "json", "--quiet")
     assert quiet.exit_code == 0 and quiet.stdout == ""
 
 
 def test_the_command_says_what_is_wrong(plate, tmp_path, monkeypatch):
-    empty = run(tmp_path, "-f", "json")
+    empty = run("export", tmp_path, "-f", "json")
     assert empty.exit_code == 1 and "holds no result" in empty.stderr
-    assert run(plate, "-f", "pdf").exit_code == 2
-    assert run(plate).exit_code == 2
+    assert run("export", plate, "-f", "pdf").exit_code == 2
+    assert run("export", plate).exit_code == 2
     with pytest.raises(ValueError, match="format: expected one of xlsx, json, parquet, fcs"):
         export_folder(plate, "pdf")
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
-    without = run(plate, "-f", "xlsx")
+    without = run("export", plate, "-f", "xlsx")
     assert without.exit_code == 1 and "pip install 'spotcore[export]'" in without.stderr

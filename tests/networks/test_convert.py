@@ -7,9 +7,7 @@ import os
 import numpy as np
 import pytest
 from scipy.signal import correlate2d, oaconvolve
-from typer.testing import CliRunner
 
-from spotcore.commands.app import app
 from spotcore.commands.convert import ImageScaling, Nonlinearity, ThresholdKind
 from spotcore.networks import SpotNet
 from spotcore.networks import parameters as P
@@ -18,6 +16,7 @@ from spotcore.networks.metadata import IMAGE_SCALINGS, THRESHOLDS
 from spotcore.networks.parameters import NONLINEARITIES, ParameterError, ThresholdRule
 from spotcore.simulation.simulate import simulate
 from support import bundle_writer as bw
+from support.command_line import run
 
 RNG = np.random.default_rng(41)
 
@@ -269,14 +268,11 @@ def test_options_replace_what_the_source_says(tmp_path):
         convert(tmp_path / "net", name="n", nonlinearity="soft")
 
 
-def run(*arguments):
-    return CliRunner().invoke(app, ["convert", *map(str, arguments)])
-
-
 def test_the_command_writes_a_file_that_is_read_again(tmp_path):
     bw.write_bundle(tmp_path / "saved" / "variables" / "variables", spotnet_variables())
     out = tmp_path / "mine.safetensors"
     result = run(
+        "convert",
         tmp_path / "saved",
         "-o",
         out,
@@ -315,7 +311,7 @@ def test_the_command_says_what_is_wrong_and_writes_nothing(tmp_path):
         (2, ["nonlinearity"], [tmp_path / "net", "-o", out, "--nonlinearity", "relu"]),
         (2, ["output"], [tmp_path / "net"]),
     ):
-        result = run(*arguments)
+        result = run("convert", *arguments)
         assert result.exit_code == code and result.stdout == "", (arguments, result.output)
         assert all(word in result.stderr for word in words), result.stderr
     assert sorted(os.listdir(tmp_path)) == before
@@ -363,7 +359,7 @@ def test_files_of_our_trainer(tmp_path, torch):
     content = trained(torch)
     path, out = tmp_path / "net.pt", tmp_path / "net.safetensors"
     torch.save(content, path)
-    assert run(path, "-o", out).exit_code == 0
+    assert run("convert", path, "-o", out).exit_code == 0
     net = P.read(out)
     for name, tensor in content["state"].items():
         np.testing.assert_array_equal(getattr(net, name), tensor.numpy())
@@ -400,9 +396,9 @@ def test_files_of_our_trainer_that_leave_to_us_what_is_known(tmp_path, torch):
     built = {"layers": 3, "maps": 30, "size": 5, "tied": True, "nonlinearity": "nonneg"}
     says = {"options": built, "training": {"step": 5}}
     torch.save({"kind": "spotnet", "state": state, "metadata": says}, path)
-    result = run(path, "-o", out)
+    result = run("convert", path, "-o", out)
     assert result.exit_code == 1 and "lacks 'threshold'" in result.stderr
-    assert run(path, "-o", out, "--threshold", 20).exit_code == 0
+    assert run("convert", path, "-o", out, "--threshold", 20).exit_code == 0
     net = P.read(out)
     assert net.nonlinearity == "nonneg" and net.tied
     assert net.metadata.training == {"step": 5, "network": built}

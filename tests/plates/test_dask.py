@@ -12,10 +12,9 @@ from collections import Counter
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
-from spotcore.commands.app import app
 from spotcore.settings.file import lock
+from support.command_line import run
 from support.plate_folder import contents, done, start, table, until, write_plate
 
 pytest.importorskip("distributed", reason="distributed is not installed (extra 'dask')")
@@ -45,10 +44,6 @@ def noting(analyse_file):
 if work.analyse_file.__name__ != "noted":  # Dask loads this file twice
     work.analyse_file = noting(work.analyse_file)
 """
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 class Cluster:

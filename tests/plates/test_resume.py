@@ -8,10 +8,8 @@ import sys
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
 from spotcore._files import OutputError, atomic_file, write_png
-from spotcore.commands.app import app
 from spotcore.plates import work
 from spotcore.plates.work import Job, analyse_or_refuse, finished
 from spotcore.results.names import WellFiles
@@ -19,24 +17,8 @@ from spotcore.results.record import read_record
 from spotcore.settings import Settings
 from spotcore.settings.file import well_settings_hash
 from spotcore.simulation.demo import plate_like
-from support.plate_folder import contents, done, start, table, times, until, write_plate
-
-FAST = ("--format", "6", "--max-iter", "5", "--no-report")
-SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-@pytest.fixture(scope="module")
-def plate(tmp_path_factory):
-    """Six wells and what an undisturbed run makes of them; not to be changed."""
-    folder = write_plate(tmp_path_factory.mktemp("plate") / "images")
-    out = folder.parent / "out"
-    result = run("plate", folder, "-o", out, *SLOW)
-    assert result.exit_code == 0, result.output
-    return folder, out, result
+from support.command_line import run
+from support.plate_folder import FAST, SLOW, contents, done, start, table, times, until, write_plate
 
 
 @pytest.fixture

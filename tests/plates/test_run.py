@@ -10,18 +10,15 @@ import os
 import numpy as np
 import pytest
 import tifffile
-from typer.testing import CliRunner
 
 import spotcore as sc
 from spotcore._files import write_png
-from spotcore.commands.app import app
 from spotcore.settings import COMPARISON, Settings
 from spotcore.settings.file import lock, settings_hash
 from spotcore.simulation.demo import plate_like
-from support.plate_folder import contents, done, table, times, write_plate
+from support.command_line import run
+from support.plate_folder import FAST, SLOW, contents, done, table, times, write_plate
 
-FAST = ("--format", "6", "--max-iter", "5", "--no-report")
-SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
 HEADER = [
     "well",
     "file",
@@ -34,20 +31,6 @@ HEADER = [
     "artefacts",
     "reason",
 ]
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-@pytest.fixture(scope="module")
-def plate(tmp_path_factory):
-    """Six wells and what an undisturbed run makes of them; not to be changed."""
-    folder = write_plate(tmp_path_factory.mktemp("plate") / "images")
-    out = folder.parent / "out"
-    result = run("plate", folder, "-o", out, *SLOW)
-    assert result.exit_code == 0, result.output
-    return folder, out, result
 
 
 def test_what_a_plate_leaves(plate):

@@ -12,9 +12,7 @@ from dataclasses import asdict, fields, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from spotcore.commands.app import app
 from spotcore.settings import (
     COMPARISON,
     Settings,
@@ -26,6 +24,7 @@ from spotcore.settings import (
     well_settings,
     well_settings_hash,
 )
+from support.command_line import run
 
 
 def write(folder, text):
@@ -226,10 +225,6 @@ def test_texts_of_the_command_line():
         choose(None, {"lam": "much"})
     with pytest.raises(ValueError, match="--polarity: expected 'auto' or"):
         choose(None, {"polarity": "grey"})
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_the_command(tmp_path):

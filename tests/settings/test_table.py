@@ -28,6 +28,7 @@ from spotcore.settings.table import (
     TABLE,
 )
 from spotcore.settings.values import alternatives, checked, expected, option
+from support.command_line import run
 
 ROWS = [pytest.param(row, id=row.name) for row in TABLE.values()]
 TINY = math.ulp(0.0)
@@ -70,10 +71,6 @@ def outside(row):
     """What is of a type of the row and just out of its range."""
     values = ENDS[row.range][0] if row.range else []
     return [int(v) for v in values if v == int(v)] if int in alternatives(row.type) else values
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def written(folder, text):

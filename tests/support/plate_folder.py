@@ -17,6 +17,10 @@ from spotcore.simulation.demo import plate_like
 
 SPOTCORE = [sys.executable, "-c", "from spotcore.commands import main; main()"]
 
+#: Options of a plate of six wells: quick, and so long that it can be stopped.
+FAST = ("--format", "6", "--max-iter", "5", "--no-report")
+SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
+
 
 def write_plate(folder: Path, wells: int = 6, of: int = 6, size: int = 72) -> Path:
     """Write the first wells of a plate as A1.png, A2.png, ...; every one is different."""
