@@ -71,9 +71,9 @@ def test_a_result_becomes_layers(record):
     image, options, kind = named["A1 image"]
     assert kind == "image" and options["contrast_limits"] == (0, 255)
     np.testing.assert_array_equal(image, read_image(about["file"]).pixels)
-    maps = np.load(record.with_name("A1.maps.npz"))
-    for name in ("signal", "score", "fit"):
-        np.testing.assert_array_equal(named[f"A1 {name}"][0], maps[name])
+    with np.load(record.with_name("A1.maps.npz")) as maps:
+        for name in ("signal", "score", "fit"):
+            np.testing.assert_array_equal(named[f"A1 {name}"][0], maps[name])
 
     circle = about["well"]["circle"]
     for corners, radius in zip(
