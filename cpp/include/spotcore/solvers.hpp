@@ -16,7 +16,7 @@ namespace spotcore {
 // less than `tol` relative, or after `max_iter` iterations.
 double norm_squared(Operations& ops, double tol = 1e-6, int max_iter = 1000);
 
-// Young's bound sum_k (sum |g_k|)^2 >= ||A||^2 (MODEL: sigma_K - sigma_0 for whole Gaussians).
+// Young's bound sum_k (sum |g_k|)^2 >= ||A||^2 (sigma_K - sigma_0 for whole Gaussians).
 double norm_squared_bound(const SeparableKernels& kernels);
 
 // The data of problem (6). `w` and `mask` may be empty: all ones. `xi` has one entry per bin.
