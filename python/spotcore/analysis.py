@@ -68,7 +68,7 @@ class Solve(NamedTuple):
 
 #: Real wells: where their spots are is seen in the picture. What share of the well's secretion is a
 #: spot's shows after some 40 iterations of FISTA, long before the optimum: off by 4 to 7 % in the
-#: median, 13 % where 250 crowd (`bench/wells/secretion.py`). The papers' dense images need the
+#: median, 15 % where 250 crowd (`bench/wells/secretion.py`). The papers' dense images need the
 #: optimum.
 SOLVES = {"well": Solve("fista", 40, 2e-3, 3e-4, 1.3), "paper": Solve("auto", 300, 5e-4)}
 
