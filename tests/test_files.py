@@ -13,6 +13,7 @@ from spotcore._files import (
     OutputError,
     atomic_file,
     read_columns,
+    remove_files,
     require_folder,
     write_csv,
     write_json,
@@ -120,3 +121,13 @@ def test_json_and_png(tmp_path):
         np.testing.assert_array_equal(
             imagecodecs.png_decode((tmp_path / "a.png").read_bytes()), array
         )
+
+
+def test_what_is_there_is_removed_and_what_cannot_be_is_named(tmp_path):
+    there, folder = tmp_path / "there.csv", tmp_path / "folder.csv"
+    there.write_text("")
+    folder.mkdir()
+    remove_files([tmp_path / "absent.csv", there])
+    assert not there.exists()
+    with pytest.raises(OutputError, match=r"folder\.csv: cannot be removed"):
+        remove_files([folder])

@@ -26,6 +26,7 @@ __all__ = [
     "OutputError",
     "atomic_file",
     "read_columns",
+    "remove_files",
     "require_folder",
     "sole_writer",
     "write_csv",
@@ -187,6 +188,21 @@ def require_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError(f"{folder}: no folder to write to ({error.strerror})") from error
     return folder
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove those of some files that are there.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be removed; the message names it.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be removed ({error.strerror})") from error
 
 
 def write_csv(path: str | os.PathLike[str], columns: Mapping[str, Iterable[Any]]) -> None:

@@ -47,7 +47,7 @@ __all__ = [
     "Solved",
     "WellAnalysis",
     "analyse",
-    "prepare",
+    "prepare_picture",
     "solve_well",
     "timed",
 ]
@@ -214,7 +214,7 @@ def analyse(
     seconds: dict[str, float] = {}
     pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
     with timed(seconds, "prepare"):
-        seen, colour, well = prepare(picture, settings)
+        seen, colour, well = prepare_picture(picture, settings)
     find = _by_network if settings.method == "spotnet" else _by_solver
     found = find(well, settings, progress, seconds)
     with timed(seconds, "measure"):
@@ -234,22 +234,22 @@ def analyse(
             pixel_size=pixel_size,
         )
     return WellAnalysis(
-        picture,
-        settings,
-        pixel_size,
-        colour,
-        well,
-        cells,
-        measures,
-        artefacts,
-        status,
-        found.how,
-        found.maps,
-        seconds,
+        picture=picture,
+        settings=settings,
+        pixel_size=pixel_size,
+        colour=colour,
+        well=well,
+        cells=cells,
+        measures=measures,
+        artefacts=artefacts,
+        status=status,
+        how=found.how,
+        maps=found.maps,
+        seconds=seconds,
     )
 
 
-def prepare(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None, Well]:
+def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None, Well]:
     """Make a picture ready for a solve as the settings have it.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from spotcore.analysis import prepare
+from spotcore.analysis import prepare_picture
 from spotcore.images.light import flattened, linear
 from spotcore.images.picture import Picture, luminance
 from spotcore.settings import Settings
@@ -34,7 +34,7 @@ def colour_picture(colours, full_scale=255):
 
 
 def prepared(picture, settings, pixel_size=None):
-    return prepare(replace(picture, pixel_size=pixel_size), settings)[2]
+    return prepare_picture(replace(picture, pixel_size=pixel_size), settings)[2]
 
 
 def in_colour(picture, stain="auto", polarity=None):

@@ -25,7 +25,7 @@ from spotcore.plates.compare import compare_wells
 from spotcore.plates.files import PlateImages, find_images
 from spotcore.plates.layout import read_layout
 from spotcore.plates.replicates import find_background
-from spotcore.plates.run import Progress, run_plate
+from spotcore.plates.run import PlateProgress, run_plate
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
 from spotcore.results import PlateFiles, PlateRecord, Record
@@ -157,7 +157,7 @@ def _formats(export: str | None) -> list[str]:
 
 
 @contextmanager
-def _progress(hidden: bool) -> Iterator[Progress]:
+def _progress(hidden: bool) -> Iterator[PlateProgress]:
     """Show a bar over the wells on stderr, if that is a terminal, and say what was refused."""
     with tqdm(unit="well", leave=False, file=sys.stderr, disable=True if hidden else None) as bar:
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from spotcore._backends import __version__, machine_record
-from spotcore._files import OutputError, require_folder
+from spotcore._files import remove_files, require_folder
+from spotcore.plates.confluent import confluent
 from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
-from spotcore.plates.membrane import confluent
 from spotcore.plates.work import Job, finished
 from spotcore.results import PlateFiles, PlateRecord, Record
 from spotcore.results.plate import PlateWell, WellRow
@@ -21,10 +21,10 @@ from spotcore.results.write import write_plate
 from spotcore.settings import Settings
 from spotcore.settings.file import settings_hash, well_settings_hash
 
-__all__ = ["Progress", "run_plate"]
+__all__ = ["PlateProgress", "run_plate"]
 
 #: Called with the pictures that are done, their number in all, and the record of the last one.
-Progress = Callable[[int, int, Record | None], None]
+PlateProgress = Callable[[int, int, Record | None], None]
 
 
 def run_plate(
@@ -35,7 +35,7 @@ def run_plate(
     layout: Layout | None = None,
     workers: int = 1,
     dask: str | None = None,
-    progress: Progress | None = None,
+    progress: PlateProgress | None = None,
 ) -> PlateRecord:
     """Analyse a plate's pictures and write wells/NAME.*, wells.csv and plate.json.
 
@@ -74,7 +74,7 @@ def run_plate(
     """
     files = PlateFiles(folder)
     require_folder(files.wells)
-    _remove(files.of_all_wells)
+    remove_files(files.of_all_wells)
     # Before the work: what the settings name may be another file after it.
     digest, of_wells = settings_hash(settings), well_settings_hash(settings)
     jobs = [
@@ -165,12 +165,3 @@ def _judged(records: list[Record], channels: list[str]) -> list[Record]:
                 uncounted = replace(records[at], count=None, interval=None, secretion=None)
                 judged[at] = replace(uncounted, status="too_numerous", reason=reason)
     return judged
-
-
-def _remove(paths: Iterable[Path]) -> None:
-    """Remove files that are there."""
-    for path in paths:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be removed ({error.strerror})") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spotcore._backends import __version__
-from spotcore._files import OutputError
+from spotcore._files import OutputError, remove_files
 from spotcore.analysis import Progress, analyse, timed
 from spotcore.images.read import read_image
 from spotcore.results.names import WellFiles
@@ -194,10 +194,5 @@ def remove_outputs(files: WellFiles) -> None:
     OutputError
         If a file cannot be removed.
     """
-    try:
-        for path in files.written:
-            path.unlink(missing_ok=True)
-            for part in path.parent.glob(f".{path.name}.*.part"):
-                part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{error.filename}: cannot be removed ({error.strerror})") from error
+    for path in files.written:
+        remove_files([path, *path.parent.glob(f".{path.name}.*.part")])

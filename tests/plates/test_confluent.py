@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from spotcore._files import write_png
 from spotcore.commands.app import app
-from spotcore.plates.membrane import confluent
+from spotcore.plates.confluent import confluent
 from spotcore.results.record import Record, WellRecord
 from spotcore.simulation.demo import plate_like
 
