@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["Circle", "find_well", "flat_part", "well_depth"]
 
 _SMALLEST = 32  # pixels across: below, there is no telling a rim from a spot
+#: Levels, shares of the contrast between the well and what is around it, and smoothing [px] before
+#: they are compared: the edge of the circle, and the true edge (the rim is bright where it ends).
+_CIRCLE_LEVEL, _CIRCLE_SMOOTHING = 0.25, 1.5
+_EDGE_LEVEL, _EDGE_SMOOTHING = 0.1, 1.0
+#: A picture shows a well if at most this share of what lies so far outside [px] has such a level.
+_AROUND_SHARE, _AROUND_FROM, _AROUND_LEVEL = 0.02, 4.0, 0.5
+_ANGLES = np.linspace(0.0, 2 * np.pi, 360, endpoint=False)  # of the rays
+_FEWEST = len(_ANGLES) / 3  # rays that agree on a circle
+#: Rays go in steps of so many pixels, as far in as this share of the half picture.
+_STEP, _INNERMOST = 0.5, 0.2
+#: A point so near [px] lies on the circle. One within this many times the median distance stays in
+#: the fit, which is made so often.
+_ON_CIRCLE, _TRIMMED, _FITS = 2.0, 2.5, 20
+#: The rim is looked for from outside the edge to inside, in shares of the radius; it ends where the
+#: profile has this share of its steepest slope, and is so many pixels wide at least.
+_RIM, _RIM_FLAT, _THINNEST_RIM = (-0.03, 0.15), 0.1, 1.0
+_RAGGED = 0.05  # of the radius: the true edge is no farther from the circle
+_THIN = 2  # pixels, half of what sticks out too thin to be the well
+#: The picture's side over that of the squares in its corners, and over the margin of its middle.
+_CORNER, _MIDDLE = 32, 4
 
 
 @dataclass(frozen=True)
@@ -63,19 +83,19 @@ def find_well(image: NDArray[np.float32]) -> Circle | None:
     """
     if min(image.shape) < _SMALLEST:
         return None
-    smooth = gaussian(image, 1.5)
+    smooth = gaussian(image, _CIRCLE_SMOOTHING)
     outside, inside = _corner_level(image), _central_level(image)
     contrast = inside - outside
     if contrast == 0:
         return None
-    points = _edge_points((smooth - outside) / contrast, 0.25)
-    fit = _fit_circle(points)
+    relative = (smooth - outside) / contrast
+    fit = _fit_circle(_edge_points(relative, _CIRCLE_LEVEL))
     if fit is None:
         return None
     y, x, radius, on_circle = fit
-    away = ~Circle(y, x, radius, 0.0).inside((image.shape[0], image.shape[1]), -4.0)
-    departs = (smooth - outside) / contrast > 0.5
-    if on_circle < len(_ANGLES) / 3 or not away.any() or departs[away].mean() > 0.02:
+    away = ~Circle(y, x, radius, 0.0).inside((image.shape[0], image.shape[1]), -_AROUND_FROM)
+    departs = relative > _AROUND_LEVEL
+    if on_circle < _FEWEST or not away.any() or departs[away].mean() > _AROUND_SHARE:
         return None
     return Circle(y, x, radius, _rim_width(image, y, x, radius))
 
@@ -110,32 +130,26 @@ def well_depth(image: NDArray[np.float32], circle: Circle | None) -> NDArray[np.
         return np.full(image.shape, np.inf, np.float32)
     shape = (image.shape[0], image.shape[1])
     outside, inside = _corner_level(image), _central_level(image)
-    smooth = gaussian(image, 1.0)
+    smooth = gaussian(image, _EDGE_SMOOTHING)
     departs = (smooth - outside) / (inside - outside) > _EDGE_LEVEL
     ragged = _RAGGED * circle.radius
     well = (departs | circle.inside(shape, ragged)) & circle.inside(shape, -ragged)
-    well = ndimage.binary_opening(np.pad(well, 2, mode="edge"), iterations=2)
+    well = ndimage.binary_opening(np.pad(well, _THIN, mode="edge"), iterations=_THIN)
     depth: NDArray[np.float64] = ndimage.distance_transform_edt(well)
-    return depth[2:-2, 2:-2].astype(np.float32)
-
-
-_RAGGED = 0.05
-_EDGE_LEVEL = 0.1  # of the contrast between well and surround: the rim is bright where it ends
+    return depth[_THIN:-_THIN, _THIN:-_THIN].astype(np.float32)
 
 
 def _corner_level(image: NDArray[np.float32]) -> float:
     """Median grey level of the four corners: outside of any well that is wholly in the image."""
-    n = max(2, min(image.shape) // 32)
+    n = max(2, min(image.shape) // _CORNER)
     return float(np.median([image[:n, :n], image[:n, -n:], image[-n:, :n], image[-n:, -n:]]))
 
 
 def _central_level(image: NDArray[np.float32]) -> float:
     """Median grey level of the middle of the image."""
     h, w = image.shape
-    return float(np.median(image[h // 4 : h - h // 4, w // 4 : w - w // 4]))
-
-
-_ANGLES = np.linspace(0.0, 2 * np.pi, 360, endpoint=False)
+    top, left = h // _MIDDLE, w // _MIDDLE
+    return float(np.median(image[top : h - top, left : w - left]))
 
 
 def _polar(
@@ -152,7 +166,7 @@ def _polar(
 def _edge_points(relative: NDArray[np.float32], level: float) -> NDArray[np.float64]:
     """Return the first point above `level` of each inward ray that does not start above, [n, 2]."""
     y, x = (relative.shape[0] - 1) / 2, (relative.shape[1] - 1) / 2
-    radii = np.arange(math.hypot(y, x), 0.2 * min(y, x), -0.5)
+    radii = np.arange(math.hypot(y, x), _INNERMOST * min(y, x), -_STEP)
     rays = _polar(relative, y, x, radii)
     known = ~np.isnan(rays)
     first = np.argmax(known & (np.nan_to_num(rays) > level), axis=1)
@@ -170,7 +184,7 @@ def _fit_circle(points: NDArray[np.float64]) -> tuple[float, float, float, int] 
     """
     kept = np.ones(len(points), dtype=bool)
     y = x = radius = 0.0
-    for _ in range(20):
+    for _ in range(_FITS):
         if kept.sum() < 3:
             return None
         p = points[kept]
@@ -178,16 +192,16 @@ def _fit_circle(points: NDArray[np.float64]) -> tuple[float, float, float, int] 
         (y, x, c), *_ = np.linalg.lstsq(design, (p**2).sum(axis=1), rcond=None)
         radius = math.sqrt(max(c + y**2 + x**2, 0.0))
         miss = np.abs(np.hypot(points[:, 0] - y, points[:, 1] - x) - radius)
-        kept = miss <= max(2.0, 2.5 * float(np.median(miss)))
-    return float(y), float(x), radius, int((miss <= 2.0).sum())
+        kept = miss <= max(_ON_CIRCLE, _TRIMMED * float(np.median(miss)))
+    return float(y), float(x), radius, int((miss <= _ON_CIRCLE).sum())
 
 
 def _rim_width(image: NDArray[np.float32], y: float, x: float, radius: float) -> float:
     """Distance from the edge to where the mean radial profile has flattened out, in pixels."""
-    depth = np.arange(-0.03 * radius, 0.15 * radius, 0.5)
+    depth = np.arange(_RIM[0] * radius, _RIM[1] * radius, _STEP)
     with np.errstate(all="ignore"):
         profile = np.nanmedian(_polar(image, y, x, radius - depth), axis=0)
     slope = np.abs(np.gradient(profile))
     steepest = int(np.nanargmax(slope))
-    flat = np.nonzero(slope[steepest:] <= 0.1 * slope[steepest])[0]
-    return float(max(depth[steepest + flat[0]] if len(flat) else depth[-1], 1.0))
+    flat = np.nonzero(slope[steepest:] <= _RIM_FLAT * slope[steepest])[0]
+    return float(max(depth[steepest + flat[0]] if len(flat) else depth[-1], _THINNEST_RIM))
