@@ -18,7 +18,7 @@ from spotcore.wells.circle import Circle
 from spotcore.wells.confluence import Staining
 from spotcore.wells.dye import Colour
 
-__all__ = ["ImageRecord", "Record", "WellRecord", "now", "read_record"]
+__all__ = ["ImageRecord", "Record", "WellRecord", "mark_radius", "now", "read_record"]
 
 #: What the record of a picture that could not be analysed does not have.
 _OF_ANALYSED = ("solve", "threshold", "seconds")
@@ -89,8 +89,8 @@ class WellRecord:
 
     @property
     def reach(self) -> float:
-        """Radius of a spot's mark in pixels."""
-        return max(2.0 * (self.spot_scale or 0.0), 3.0)
+        """As `mark_radius` has it."""
+        return mark_radius(self.spot_scale or 0.0)
 
 
 @dataclass(frozen=True)
@@ -269,6 +269,11 @@ def read_record(path: Path) -> Record:
         return Record.from_json(value)
     except ValueError as error:
         raise ValueError(f"{path}: no record of a picture ({error})") from error
+
+
+def mark_radius(spot_scale: float) -> float:
+    """Return the radius of a spot's mark, by the standard deviation of a small spot; in pixels."""
+    return max(2.0 * spot_scale, 3.0)
 
 
 def now() -> str:

@@ -13,7 +13,7 @@ from spotcore.images.overlay import overlay_picture
 from spotcore.results.columns import COLUMNS, WELLS
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.plate import PlateRecord, WellRow
-from spotcore.results.record import Record
+from spotcore.results.record import Record, mark_radius
 from spotcore.wells.measure import Measures, nearest_neighbour
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def draw_cells(analysis: WellAnalysis, caption: str) -> Image:
     return overlay_picture(
         analysis.picture.pixels,
         analysis.cells.yx,
-        max(2.0 * well.spot_scale, 3.0),
+        mark_radius(well.spot_scale),
         dark_spots=well.polarity == "dark",
         well=None if circle is None else (circle.y, circle.x, circle.radius - circle.rim),
         caption=caption,
