@@ -5,7 +5,7 @@
 Per well: the spots' total by the optimum's (600 iterations of the primal-dual method with the
 default kernels), and by how much a spot's share of it is off, in the median and for three quarters
 of the spots that both have: those that only the solver parts from others come and go with it.
-With ``--iterations``, for those iteration limits instead of the pipeline's.
+With ``--iterations``, for those iteration limits instead of that of `SOLVES`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIMULATED = "simulated, 250 cells"
 
 
 def found(well: Well, iterations: int) -> tuple[Cells, float]:
-    """Return the spots at the pipeline's settings, and the seconds of the solve."""
+    """Return the spots, solved as `SOLVES` has it, and the seconds of the solve."""
     setting = SOLVES["well"]._replace(max_iter=iterations)
     start = time.perf_counter()
     result = solve_well(well, setting)

@@ -1,4 +1,5 @@
-// The networks' buffers, mostly for the sanitizers: tests/test_networks.py has the numbers.
+// The networks' buffers, mostly for the sanitizers: tests/networks/test_inference.py has the
+// numbers.
 #include <cmath>
 #include <vector>
 

@@ -152,7 +152,7 @@ def write_unit(
     pixel_size: float | None = None,
     maps: bool = False,
 ) -> dict[str, Any]:
-    """Write one image and the files that `spotcore.analysis.detect_file` makes of it.
+    """Write one image and the files that `spotcore.plates.work.analyse_file` makes of it.
 
     Parameters
     ----------

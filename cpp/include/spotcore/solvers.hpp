@@ -68,8 +68,8 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
 
 // A preconditioned primal-dual method (primal_dual.cpp says which, and with which constants), which
 // needs a hundredth of FISTA's iterations and no step from the caller. The plan needs a
-// preconditioner. `warm`: `a` holds a guess
-// that is near the answer; otherwise what it holds is ignored.
+// preconditioner. `warm`: `a` holds a guess that is near the answer; otherwise what it holds is
+// ignored.
 SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptions& options,
                         bool warm, StackSpan a);
 

@@ -131,7 +131,7 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
     except (ImageError, ImportError):
         raise
-    except Exception as error:
+    except Exception as error:  # decoders raise what they like on broken input
         raise refused(path, f"a damaged or truncated file ({error})") from error
     finally:
         log.removeFilter(quiet)

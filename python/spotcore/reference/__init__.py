@@ -1,8 +1,8 @@
 """The operations of spotcore, in float64, written for reading.
 
-Each operation has the name and the file name of its compiled twin in ``cpp/src/`` (folders
-``cpu``, ``solvers``, ``landscape``, ``networks``), and its formula stands above the function in
-the notation of the papers:
+Each operation has the name of its compiled twin, which is in ``cpp/src/`` (folders ``cpu``,
+``solvers``, ``landscape``, ``networks``), and its formula stands above the function in the notation
+of the papers:
 
     Part II   P. del Aguila Pla and J. Jaldén, "Cell Detection by Functional Inverse Diffusion
               and Non-negative Group Sparsity, Part II: Proximal Optimization and Performance
