@@ -106,10 +106,10 @@ void bind_solvers(py::module_& module) {
       .def_readonly("penalty", &Progress::penalty)
       .def_property_readonly("objective", &Progress::objective)
       .def_readonly("gap", &Progress::gap);
-  module.def("fista", &run_fista, "observation"_a, "image"_a, "w"_a, "mask"_a, "xi"_a, "lam"_a,
+  module.def("fista", &run_fista, "operations"_a, "image"_a, "w"_a, "mask"_a, "xi"_a, "lam"_a,
              "step"_a, "tol"_a, "gap_tol"_a, "max_iter"_a, "momentum"_a, "momentum_a"_a,
              "initial"_a, "callback"_a);
-  module.def("primal_dual", &run_primal_dual, "observation"_a, "image"_a, "w"_a, "mask"_a, "xi"_a,
+  module.def("primal_dual", &run_primal_dual, "operations"_a, "image"_a, "w"_a, "mask"_a, "xi"_a,
              "lam"_a, "tol"_a, "gap_tol"_a, "max_iter"_a, "initial"_a, "callback"_a);
 }
 

@@ -22,7 +22,7 @@ class Progress:
     @property
     def gap(self) -> float: ...
 
-class Observation:
+class Operations:
     def __init__(
         self,
         factors: _Kernels,
@@ -100,7 +100,7 @@ def watershed(
     landscape: _F32, marks: NDArray[np.int64], used: NDArray[np.bool_]
 ) -> NDArray[np.int32]: ...
 def fista(
-    observation: Observation,
+    operations: Operations,
     image: _F32,
     w: _F32 | None,
     mask: _F32 | None,
@@ -116,7 +116,7 @@ def fista(
     callback: Callable[[Progress], bool] | None,
 ) -> _SolveResult: ...
 def primal_dual(
-    observation: Observation,
+    operations: Operations,
     image: _F32,
     w: _F32 | None,
     mask: _F32 | None,

@@ -244,7 +244,7 @@ def test_any_layout_gives_the_same_answer_and_is_left_alone() -> None:
 # --- the compiled core: no hidden copies -------------------------------------------------------
 
 TAPS = [np.ones((1, 3), np.float32), np.ones((2, 5), np.float32)]
-PLAN = _core.Observation(TAPS, *SHAPE)
+PLAN = _core.Operations(TAPS, *SHAPE)
 
 # Of the operations of a plan, all of them right.
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -302,20 +302,20 @@ CORE_CASES = [
         "12, 10",
     ),
     case("bins", lambda: PLAN.forward(STACK[:1]), ValueError, "a:", "1, 12, 10", "2, 12, 10"),
-    case("no_pixels", lambda: _core.Observation(TAPS, 0, 5), ValueError, "0x5", "1x1"),
-    case("no_kernels", lambda: _core.Observation([], 5, 5), ValueError, "at least one"),
+    case("no_pixels", lambda: _core.Operations(TAPS, 0, 5), ValueError, "0x5", "1x1"),
+    case("no_kernels", lambda: _core.Operations([], 5, 5), ValueError, "at least one"),
     case("kernels", lambda: _core.separable_conv(STACK, TAPS[:1]), ValueError, "2, 12, 10"),
     case("taps", lambda: _core.separable_conv(STACK, [np.ones((1, 3))] * 2), TypeError, "factors"),
     case(
         "isa",
-        lambda: _core.Observation(TAPS, 5, 5, isa="mmx"),
+        lambda: _core.Operations(TAPS, 5, 5, isa="mmx"),
         ValueError,
         "isa:",
         "mmx",
         "baseline",
     ),
     case(
-        "threads", lambda: _core.Observation(TAPS, 5, 5, threads=-1), ValueError, "threads:", "-1"
+        "threads", lambda: _core.Operations(TAPS, 5, 5, threads=-1), ValueError, "threads:", "-1"
     ),
     case("xi", lambda: _core.group_shrink(STACK, 1.0, ONES[:1]), ValueError, "xi:", "1", "2"),
     case("xi_sign", lambda: _core.group_shrink(STACK, 1.0, -ONES), ValueError, "xi:", "-1", ">= 0"),

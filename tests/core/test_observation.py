@@ -49,7 +49,7 @@ def test_a_plan_can_run_again() -> None:
     """A plan's workspace must not carry one call into the next."""
     case = CASES[-2]
     x, factors = case.maps(), case.factors()
-    plan = _core.Observation(f32_all(factors), *case.shape)
+    plan = _core.Operations(f32_all(factors), *case.shape)
     first = plan.forward(f32(x))
     plan.forward(np.full_like(f32(x), 1e30))
     plan.adjoint(np.full(case.shape, -1e30, dtype=np.float32))
@@ -60,7 +60,7 @@ def test_a_plan_can_run_again() -> None:
 def test_an_impulse_gives_the_kernel() -> None:
     case = Case("impulse", (45, 47), (9, 21), (2, 1))
     factors = case.factors()
-    plan = _core.Observation(f32_all(factors), *case.shape)
+    plan = _core.Operations(f32_all(factors), *case.shape)
     for k in range(2):
         a = np.zeros((2, *case.shape))
         a[k, 22, 23] = 1
@@ -77,7 +77,7 @@ def test_the_part2_grid_at_a_few_rows() -> None:
     """Lengths up to 403 on an image that is much smaller, and of another width than height."""
     case = Case("part2", (37, 150), PART2_LENGTHS, (2,) * 8)
     a, factors = case.maps(), case.factors()
-    image = checked(_core.Observation(f32_all(factors), *case.shape).forward(f32(a)), (37, 150))
+    image = checked(_core.Operations(f32_all(factors), *case.shape).forward(f32(a)), (37, 150))
     assert np.all(np.abs(image - reference.forward(a, factors)) <= forward_bound(a, factors))
 
 
@@ -94,7 +94,7 @@ def test_norm_squared_is_the_largest_eigenvalue(case: Case) -> None:
     factors = [np.abs(f) for f in case.factors()]  # smoothing kernels have no negative entries
     matrix = oracles.dense_matrix([oracles.kernel_of(f) for f in factors], case.shape)
     exact = oracles.norm_squared(matrix)
-    plan = _core.Observation(f32_all(factors), *case.shape)
+    plan = _core.Operations(f32_all(factors), *case.shape)
     norm = plan.norm_squared(1e-9, 10_000)
     # Both passes of A A* are off by γ_n of a sum of positive terms; the vector is one of them.
     assert norm == pytest.approx(exact, rel=3 * gamma_n(sum(case.lengths) * 2 + 8) + 1e-8)

@@ -144,8 +144,8 @@ class Inputs:
         p = self.preconditioner
         return [float(np.float32(c)) for c in (p.floor, 100 * p.floor, p.eigenvalues.max())]
 
-    def plan(self, threads: int) -> _core.Observation:
-        return _core.Observation(
+    def plan(self, threads: int) -> _core.Operations:
+        return _core.Operations(
             f32_all(self.kernels),
             *self.case.shape,
             threads=threads,

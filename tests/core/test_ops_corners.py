@@ -16,8 +16,8 @@ ZEROS, ONES = np.zeros(CASE.shape), np.ones(CASE.shape)
 BACKGROUND = f32([1, 0, 1])  # the bin in the middle
 
 
-def plan(threads: int) -> _core.Observation:
-    return _core.Observation(f32_all(CASE.factors()), *CASE.shape, threads=threads)
+def plan(threads: int) -> _core.Operations:
+    return _core.Operations(f32_all(CASE.factors()), *CASE.shape, threads=threads)
 
 
 @pytest.mark.usefixtures("backend")

@@ -52,7 +52,7 @@ def groups(draw: Any) -> tuple[Array, Array, float]:
 
 def plan_of(case: Case, seed: int) -> tuple[Any, list[Array]]:
     factors = case.factors(seed)
-    return _core.Observation([f32(f) for f in factors], *case.shape, threads=THREADS), factors
+    return _core.Operations([f32(f) for f in factors], *case.shape, threads=THREADS), factors
 
 
 def shrink(x: Array, gamma: float, xi: Array) -> Array:
@@ -134,7 +134,7 @@ def test_transposition(case: Case, seed: int) -> None:
 def test_norm_squared_bounds_every_image(case: Case, seed: int) -> None:
     """‖A‖² from the power iteration is the dense one, and ‖A x‖² ≤ ‖A‖² ‖x‖² for any x."""
     factors = [np.abs(f) for f in case.factors(seed)]  # smoothing kernels have no negative entries
-    plan = _core.Observation([f32(f) for f in factors], *case.shape, threads=THREADS)
+    plan = _core.Operations([f32(f) for f in factors], *case.shape, threads=THREADS)
     norm = plan.norm_squared(1e-9, 100_000)
     matrix = oracles.dense_matrix([oracles.kernel_of(f) for f in factors], case.shape)
     exact = oracles.norm_squared(matrix)

@@ -90,7 +90,7 @@ def test_fista_step_is_the_reference(
     weights = f32(mask) if masked else None
     results = []
     for threads in THREADS:
-        plan = _core.Observation(f32_all(factors), *shape[1:], threads=threads)
+        plan = _core.Operations(f32_all(factors), *shape[1:], threads=threads)
         arrays = map(f32, (residual, a, a_prev))
         results.append(plan.fista_step(*arrays, weights, step, alpha, gamma, f32(xi)))
     a_next, image, penalty = results[0]
@@ -131,11 +131,11 @@ def test_fista_step_is_its_parts(kernels: Any, shape: tuple[int, int]) -> None:
     xi = np.arange(bins, dtype=np.float32)
     results = []
     for threads in THREADS:
-        plan = _core.Observation(kernels, *shape, threads=threads)
+        plan = _core.Operations(kernels, *shape, threads=threads)
         results.append(plan.fista_step(residual, a, a_prev, mask, 0.25, 0.5, 0.01, xi))
     a_next, image, _ = results[0]
     same_for_all_threads(results)
-    plan = _core.Observation(kernels, *shape)
+    plan = _core.Operations(kernels, *shape)
     gradient = plan.adjoint(residual).astype(np.float64)
     b = a.astype(np.float64) + 0.5 * (a.astype(np.float64) - a_prev)
     expected = reference.group_shrink(b - 0.25 * mask * gradient, 0.01, xi.astype(np.float64))
@@ -151,7 +151,7 @@ def test_fista_step_keeps_its_input() -> None:
     a, a_prev = (f32(spread((3, 20, 30), seed)) for seed in (17, 18))
     residual = f32(spread((1, 20, 30), 16)[0])
     copies = residual.copy(), a.copy(), a_prev.copy()
-    plan = _core.Observation(f32_all(impulse_factors(3)), 20, 30)
+    plan = _core.Operations(f32_all(impulse_factors(3)), 20, 30)
     plan.fista_step(residual, a, a_prev, None, 0.1, 0.5, 1.0, np.ones(3, np.float32))
     for now, before in zip((residual, a, a_prev), copies, strict=True):
         assert np.array_equal(now, before)

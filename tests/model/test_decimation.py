@@ -86,7 +86,7 @@ def test_operator_against_the_kernels_cut_at_three_sigma() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_adjoint_to_1e_5(shape: tuple[int, int]) -> None:
     kernels = multiscale_kernels(tuple(PART2_SIGMA_LIMITS))
-    plan = _core.Observation(kernels, *shape, threads=2)
+    plan = _core.Operations(kernels, *shape, threads=2)
     a, d = cells_and_image(shape, len(kernels))
     image, adjoint = plan.forward(a), plan.adjoint(d)
     left = np.vdot(image.astype(np.float64), d)
@@ -98,14 +98,14 @@ def test_forward_is_the_sum_of_the_separate_convolutions() -> None:
     kernels = multiscale_kernels(tuple(PART2_SIGMA_LIMITS))
     a, _ = cells_and_image((97, 140), len(kernels))
     separate = _core.separable_conv(a, kernels)
-    together = _core.Observation(kernels, 97, 140).forward(a)
+    together = _core.Operations(kernels, 97, 140).forward(a)
     assert relative(separate.sum(axis=0, dtype=np.float64), together) < 1e-6
 
 
 def test_same_answer_for_every_number_of_threads() -> None:
     kernels = multiscale_kernels(tuple(PART2_SIGMA_LIMITS))
     a, d = cells_and_image((150, 201), len(kernels))
-    plans = [_core.Observation(kernels, 150, 201, threads=n) for n in (1, 2, 5)]
+    plans = [_core.Operations(kernels, 150, 201, threads=n) for n in (1, 2, 5)]
     assert len({plan.forward(a).tobytes() for plan in plans}) == 1
     assert len({plan.adjoint(d).tobytes() for plan in plans}) == 1
 
@@ -122,7 +122,7 @@ def test_each_kernel_keeps_to_1e_4_on_any_grid_of_sigma(limits: tuple[float, ...
     d = np.zeros((side, side), np.float32)
     middle = np.s_[side // 2 - 32 : side // 2 + 32]
     d[middle, middle] = np.random.default_rng(5).normal(size=(64, 64))
-    adjoint = _core.Observation(kernels, side, side).adjoint(d)
+    adjoint = _core.Operations(kernels, side, side).adjoint(d)
     for mine, g in zip(adjoint, whole_kernels(list(limits)), strict=True):
         assert relative(mine, convolve(d, g)) < 1e-4
 
@@ -186,6 +186,6 @@ def test_bad_kernels_are_named() -> None:
         ((taps, 2), r"expected \(factors, scale, lowpass\)"),
     ]:
         with pytest.raises(ValueError, match=what):
-            _core.Observation([kernel], 8, 8)
+            _core.Operations([kernel], 8, 8)
     with pytest.raises(ValueError, match="one low-pass for all kernels of scale 2"):
-        _core.Observation([(taps, 2, low), (taps, 2, 2 * low)], 8, 8)
+        _core.Operations([(taps, 2, low), (taps, 2, 2 * low)], 8, 8)

@@ -131,7 +131,7 @@ def test_normal_solve_is_the_dense_formula(shape: tuple[int, int]) -> None:
         size = np.abs(rows) @ (kernel * (np.abs(rows).T @ np.abs(r) @ np.abs(columns)))
         size = size @ np.abs(columns).T + np.abs(r) / c
         plans = [
-            _core.Observation(model.kernels, *shape, threads=threads, preconditioner=p)
+            _core.Operations(model.kernels, *shape, threads=threads, preconditioner=p)
             for threads in (1, 2, 3)
         ]
         found = [plan.normal_solve(r, c) for plan in plans]
@@ -152,7 +152,7 @@ def test_normal_solve_inverts_what_the_basis_spans() -> None:
     x = rows @ coefficients @ columns.T
     c = float(p.eigenvalues.mean())
     r = p.scale * rows @ ((c + p.eigenvalues) * coefficients) @ columns.T
-    plan = _core.Observation(model.kernels, *shape, preconditioner=p)
+    plan = _core.Operations(model.kernels, *shape, preconditioner=p)
     assert plan.normal_solve(r.astype(np.float32), c) == pytest.approx(x, abs=1e-4)
 
 
@@ -181,10 +181,10 @@ GOOD = build(KERNELS, SHAPE)
 )
 def test_a_plan_refuses_what_is_no_preconditioner(changed: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=word):
-        _core.Observation(KERNELS, *SHAPE, preconditioner=GOOD._replace(**changed))
+        _core.Operations(KERNELS, *SHAPE, preconditioner=GOOD._replace(**changed))
 
 
 def test_a_plan_without_one_does_not_solve() -> None:
-    plan = _core.Observation(KERNELS, *SHAPE)
+    plan = _core.Operations(KERNELS, *SHAPE)
     with pytest.raises(RuntimeError, match="no preconditioner"):
         plan.normal_solve(np.ones(SHAPE, np.float32), 1.0)

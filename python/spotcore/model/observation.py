@@ -112,21 +112,21 @@ class ObservationModel:
         """Number K of sigma bins."""
         return len(self.kernels)
 
-    def plan(self, shape: tuple[int, int], threads: int | None = None) -> _core.Observation:
+    def plan(self, shape: tuple[int, int], threads: int | None = None) -> _core.Operations:
         """Compiled plan for images of one shape: threads and workspace, reused by a solver."""
-        return _core.Observation(self.kernels, *shape, threads=as_threads(threads))
+        return _core.Operations(self.kernels, *shape, threads=as_threads(threads))
 
     def preconditioned_plan(
         self, shape: tuple[int, int], threads: int | None = None
-    ) -> _core.Observation:
+    ) -> _core.Operations:
         """Plan that can also solve with ``c + M ~ c + A A*`` (`spotcore.model.preconditioner`).
 
         ``M`` is built once per shape: a tenth of a second at 512 x 512, a few at 2048 x 2048.
         """
         key, count = as_shape(shape), as_threads(threads)
 
-        def plan(preconditioner: Preconditioner) -> _core.Observation:
-            return _core.Observation(
+        def plan(preconditioner: Preconditioner) -> _core.Operations:
+            return _core.Operations(
                 self.kernels, *key, threads=count, preconditioner=preconditioner
             )
 

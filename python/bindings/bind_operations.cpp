@@ -127,9 +127,9 @@ double dual_norm(Operations& ops, const py::object& v_object, const py::object& 
 
 }  // namespace
 
-void bind_observation(py::module_& module) {
+void bind_operations(py::module_& module) {
   using namespace py::literals;
-  py::class_<Operations>(module, "Observation")
+  py::class_<Operations>(module, "Operations")
       .def(py::init(&make_observation), "factors"_a, "height"_a, "width"_a, "threads"_a = 0,
            "isa"_a = "auto", "preconditioner"_a = py::none())
       .def(

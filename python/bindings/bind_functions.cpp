@@ -56,7 +56,7 @@ py::tuple local_maxima_of(const py::object& score_object) {
 
 }  // namespace
 
-void bind_ops(py::module_& module) {
+void bind_functions(py::module_& module) {
   using namespace py::literals;
   module.def("isa_names", &isa_names);
   module.def("isa_default", &isa_default);
