@@ -314,9 +314,7 @@ CORE_CASES = [
         "mmx",
         "baseline",
     ),
-    case(
-        "threads", lambda: _core.Operations(TAPS, 5, 5, threads=-1), ValueError, "threads:", "-1"
-    ),
+    case("threads", lambda: _core.Operations(TAPS, 5, 5, threads=-1), ValueError, "threads:", "-1"),
     case("xi", lambda: _core.group_shrink(STACK, 1.0, ONES[:1]), ValueError, "xi:", "1", "2"),
     case("xi_sign", lambda: _core.group_shrink(STACK, 1.0, -ONES), ValueError, "xi:", "-1", ">= 0"),
     case(
