@@ -159,3 +159,5 @@ def test_names_of_outputs(tmp_path):
         with pytest.raises(ValueError, match=r"both write") as caught:
             output_names([a, other])
         assert str(a) in str(caught.value) and str(other) in str(caught.value)
+    with pytest.raises(ValueError, match=r"w\.edited\.tif: its results would look like edits"):
+        output_names([tmp_path / "w.edited.tif"])
