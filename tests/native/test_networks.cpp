@@ -1,4 +1,4 @@
-// The networks' buffers, mostly for the sanitizers: tests/test_networks.py has the numbers.
+// The networks' buffers, mostly for the sanitizers: tests/networks/ has the numbers.
 #include <cmath>
 #include <vector>
 

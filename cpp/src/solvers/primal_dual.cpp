@@ -26,7 +26,7 @@ namespace spotcore {
 namespace {
 
 // The method converges with any of these, as long as rho < 2: they decide how soon. They are
-// choices by what solves of simulated images took (bench/reproduce_solve.py measures that), not
+// choices by what solves of simulated images took (bench/solve/reproduce.py measures that), not
 // derived.
 constexpr double kRelaxation = 1.95;          // rho: nearly the longest
 constexpr double kFirstThreshold = 60.0;      // gamma over the reference threshold, and

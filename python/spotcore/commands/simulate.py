@@ -34,7 +34,7 @@ __all__ = ["SimulationPreset", "demo", "score", "simulate"]
 
 
 class SimulationPreset(StrEnum):
-    """Physics of a simulation: the names in `spotcore.simulate.PRESETS`."""
+    """Physics of a simulation: the names in `spotcore.simulation.simulate.PRESETS`."""
 
     part2_2018 = "part2_2018"
     isbi2019 = "isbi2019"
