@@ -48,6 +48,7 @@ def test_what_is_no_json_object_is_named(tmp_path, content, says):
         (b"y,x\n1,2\n\n3\n", "line 4: expected 2 fields, got 1"),
         (b"y,x\n1,2,3\n", "line 2: expected 2 fields, got 3"),
         (b"y,x\n\xff,1\n", "expected a CSV table"),
+        (b"y,x,y\n1,2,3\n", "expected columns of different names"),
     ],
 )
 def test_what_is_no_table_is_named(tmp_path, content, says):

@@ -83,7 +83,7 @@ def read_header(path: Path) -> list[str]:
     Raises
     ------
     ValueError
-        If there are none, or the file is no text; the message names it.
+        If there are none, two have one name, or the file is no text; the message names it.
     OSError
         If it cannot be read.
     """
@@ -170,6 +170,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             fields = next(reader, None)
             if not fields:
                 raise ValueError(f"{path}: expected a table with a header, got none")
+            if len(set(fields)) < len(fields):
+                raise ValueError(f"{path}: expected columns of different names, got {fields}")
             yield reader.line_num, fields
             for fields in reader:
                 if fields:
