@@ -141,6 +141,22 @@ def test_a_camera_s_bit_depth_is_said_or_that_of_the_type() -> None:
         sc.Picture.of(samples, pixel_size=0)
 
 
+@pytest.mark.parametrize("samples", ["uint8", "uint16"])
+def test_a_picture_is_its_samples_however_they_lie(samples: str) -> None:
+    """Byte order, strides and who may write are the array's own business."""
+    values = np.random.default_rng(1).integers(0, 250, (6, 9, 3)).astype(samples)
+    plain = sc.Picture.of(values)
+    turned = np.ascontiguousarray(values[::-1, ::-1])[::-1, ::-1]
+    fixed = values.copy()
+    fixed.setflags(write=False)
+    big, little = (values.astype(values.dtype.newbyteorder(order)) for order in "><")
+    for same in (big, little, np.asfortranarray(values), turned, fixed):
+        picture = sc.Picture.of(same)
+        assert picture.sha256 == plain.sha256 and picture.full_scale == plain.full_scale
+        np.testing.assert_array_equal(picture.pixels, plain.pixels)
+        np.testing.assert_array_equal(picture.colours, plain.colours)
+
+
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
@@ -155,6 +171,11 @@ def test_settings_of_a_program_are_checked_like_those_of_a_file(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         sc.analyse(grey, sc.Settings(**chosen))
+
+
+def test_settings_are_settings(grey: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="settings: expected Settings, got dict"):
+        sc.analyse(grey, {"lam": 1.0})  # type: ignore[arg-type]
 
 
 def test_the_face_needs_numpy_alone() -> None:

@@ -95,6 +95,9 @@ def test_csv_round_trip(tmp_path):
 @pytest.mark.parametrize(
     "text, words",
     [
+        ("\ud8ff", ["CSV table"]),
+        ("y,x\n1,\udcff\n", ["CSV table"]),
+        ("y,x\n" + "1" * 200_000, ["CSV table"]),
         ("a,b\n1,2\n", ["y, x", "'a'"]),
         ("y,x\n1,two\n", ["line 2", "'two'"]),
         ("y,x\n1,2\n3\n", ["line 3", "None"]),
@@ -104,7 +107,7 @@ def test_csv_round_trip(tmp_path):
 )
 def test_bad_tables_are_named(tmp_path, text, words):
     path = tmp_path / "t.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(ValueError) as caught:
         read_columns(path, ["y", "x"])
     for word in [str(path), *words]:

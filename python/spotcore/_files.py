@@ -62,19 +62,23 @@ def read_columns(
     Raises
     ------
     ValueError
-        If a column is missing or holds something that is no finite number; the message names the
-        file, the line and the column.
+        If the file is no text, or a column is missing or holds something that is no finite number;
+        the message names the file, the line and the column.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        header = reader.fieldnames or []
-        missing = [name for name in names if name not in header]
-        if missing:
-            raise ValueError(f"{path}: expected columns {', '.join(names)}, got {list(header)}")
-        columns: dict[str, list[float]] = {name: [] for name in names}
-        for row in reader:
-            for name in names:
-                columns[name].append(_number(row[name], f"{path}, line {reader.line_num}, {name}"))
+        try:
+            header = reader.fieldnames or []
+            missing = [name for name in names if name not in header]
+            if missing:
+                raise ValueError(f"{path}: expected columns {', '.join(names)}, got {list(header)}")
+            columns: dict[str, list[float]] = {name: [] for name in names}
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                for name in names:
+                    columns[name].append(_number(row[name], f"{where}, {name}"))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"{path}: expected a CSV table ({error})") from error
     return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
 
 

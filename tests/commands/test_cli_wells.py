@@ -130,6 +130,10 @@ def test_a_file_of_settings_stands_behind_the_options(tmp_path, well):
     assert record["settings"]["min_density"] == 1.0 and record["settings"]["focus_limit"] == 50.0
     assert (tmp_path / "out" / "well.maps.npz").exists()
 
+    run("detect", well, "-o", tmp_path / "less", "--settings", study, "--no-save-maps")
+    assert (tmp_path / "less" / "well.run.json").exists()
+    assert not (tmp_path / "less" / "well.maps.npz").exists()
+
     missing = run("detect", well, "-o", tmp_path / "b", "--settings", tmp_path / "none.toml")
     assert missing.exit_code == 2 and "none.toml" in missing.stderr
     assert not (tmp_path / "b").exists()
@@ -159,3 +163,5 @@ def test_names_of_outputs(tmp_path):
         with pytest.raises(ValueError, match=r"both write") as caught:
             output_names([a, other])
         assert str(a) in str(caught.value) and str(other) in str(caught.value)
+    with pytest.raises(ValueError, match=r"w\.edited\.tif: its results would look like edits"):
+        output_names([tmp_path / "w.edited.tif"])

@@ -220,7 +220,7 @@ def test_an_image_that_failed_has_no_table(plate):
         (
             "wells.csv",
             lambda t: t.replace("counted,", "counted,1.5", 1),
-            "wells, row 1: expected int",
+            r"wells\.csv: wells, row 1: expected int",
         ),
         (
             "wells.csv",

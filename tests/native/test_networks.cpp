@@ -1,5 +1,4 @@
-// The networks' buffers, mostly for the sanitizers: tests/networks/test_inference.py has the
-// numbers.
+// The networks' buffers, mostly for the sanitizers: tests/networks/ has the numbers.
 #include <cmath>
 #include <vector>
 

@@ -32,6 +32,7 @@ def test_what_is_no_result_is_named(tmp_path):
         ({"rows": 1000}, "at most 64 rows"),
         ({"wells": [{"well": "Z99", "name": "Z99", "status": "empty"}]}, "plate.json: .*'Z99'"),
         ({"wells": [{"well": "A1", "name": "../../secret", "status": "empty"}]}, "plain name"),
+        ({"wells": []}, "plate.json: .*at least one"),
         ({"wells": [3]}, r"plate.json: .*wells\[0\]: expected an object, got '3'"),
     ],
 )
@@ -48,6 +49,13 @@ def test_a_table_with_a_short_row_is_named(tmp_path):
     with open(folder / "replicates.csv", "a", encoding="utf-8") as file:
         file.write("x,y\n")
     with pytest.raises(ValueError, match=r"replicates.csv, line 3: expected 8 fields, got 2"):
+        write_report(folder)
+
+
+def test_a_table_with_two_columns_of_one_name_is_named(tmp_path):
+    folder = write_result(tmp_path / "OUT", 1, 1)
+    (folder / "replicates.csv").write_text("n,n\n1,2\n")
+    with pytest.raises(ValueError, match=r"replicates.csv: expected columns of different names"):
         write_report(folder)
 
 

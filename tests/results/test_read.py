@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,12 +27,15 @@ from spotcore.results.write import write_table
         (b"{", "expected JSON"),
         (b"\xff", "expected JSON"),
         (b"[]", "expected a JSON object, got list"),
+        (b'{"secretion": NaN}', "expected JSON (got NaN)"),
+        (b'{"secretion": -Infinity}', "expected JSON (got -Infinity)"),
+        (b"[" * 100_000, "expected JSON"),
     ],
 )
 def test_what_is_no_json_object_is_named(tmp_path, content, says):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"a\.json: {says}"):
+    with pytest.raises(ValueError, match=rf"a\.json: {re.escape(says)}"):
         read_json(path)
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "none.json")
@@ -44,6 +48,7 @@ def test_what_is_no_json_object_is_named(tmp_path, content, says):
         (b"y,x\n1,2\n\n3\n", "line 4: expected 2 fields, got 1"),
         (b"y,x\n1,2,3\n", "line 2: expected 2 fields, got 3"),
         (b"y,x\n\xff,1\n", "expected a CSV table"),
+        (b"y,x,y\n1,2,3\n", "expected columns of different names"),
     ],
 )
 def test_what_is_no_table_is_named(tmp_path, content, says):
@@ -66,6 +71,15 @@ def test_tables_are_read_as_text_or_numbers(tmp_path):
     path.write_text("y,x\n1,two\n")
     with pytest.raises(ValueError, match=r"a\.csv, line 2, x: expected a number, got 'two'"):
         read_numbers(path)
+
+
+@pytest.mark.parametrize("position", ["two", "", "nan", "inf", "1e999"])
+@pytest.mark.parametrize("name", ["y", "x"])
+def test_marks_without_a_place_are_named(tmp_path, name, position):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{name},{'x' if name == 'y' else 'y'}\n1,2\n{position},2\n")
+    with pytest.raises(ValueError, match=rf"a\.csv, line 3, {name}: expected a .*{position}"):
+        read_marks(path)
 
 
 @given(st.lists(st.text("019.-+eanif ", max_size=6), min_size=1, max_size=5))

@@ -189,6 +189,8 @@ def test_a_lock_keeps_the_file_and_holds_it(tmp_path):
     for use in (read_settings, lock):
         with pytest.raises(ValueError, match="locked with"):
             use(path)
+    path.write_text(text, encoding="utf-8-sig")  # as Windows' editor saves it
+    assert lock(path) == digest and path.read_text() == locked
     path.write_text(locked.replace("0.25 # as in the pilot", "2.5e-1"))
     assert read_settings(path).locked
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import fields
 from typing import Literal, get_args, get_origin
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -27,7 +28,7 @@ from spotcore.settings.table import (
     INCREASING,
     TABLE,
 )
-from spotcore.settings.values import alternatives, checked, expected, option
+from spotcore.settings.values import alternatives, checked, expected, option, valid
 from support.command_line import run
 
 ROWS = [pytest.param(row, id=row.name) for row in TABLE.values()]
@@ -154,6 +155,16 @@ def test_values_at_the_ends_are_taken(row):
         got = checked(row, value, "here")
         assert got == (tuple(value) if isinstance(value, list) else value)
     assert inside
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_numpy_s_numbers_are_numbers(row):
+    value = another(row)[0]
+    assert valid(Settings(**{row.name: np.array(value)})) == Settings(**{row.name: value})
+    scalar = isinstance(value, int | float)
+    for kind in (np.float32, np.float64) if scalar and float in alternatives(row.type) else ():
+        exact = kind(value)
+        assert getattr(valid(Settings(**{row.name: exact})), row.name) == float(exact)
 
 
 def another(row):

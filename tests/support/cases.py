@@ -115,5 +115,3 @@ GAUSSIAN_CASES = [
 # The analysis grid of Part II (its Table III), for bench and for the tests at full size.
 PART2_SIGMA_LIMITS = (2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0)
 PART2_LENGTHS = (31, 55, 79, 139, 199, 259, 319, 403)
-PART2_RANK_1 = Case("part2_rank_1", (512, 512), PART2_LENGTHS, (1,) * 8)
-PART2_RANK_3 = Case("part2_rank_3", (512, 512), PART2_LENGTHS, (3,) * 8)

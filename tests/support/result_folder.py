@@ -20,7 +20,6 @@ from spotcore._files import write_csv, write_json, write_png
 from spotcore.images.overlay import draw_overlay
 from spotcore.settings import Settings, well_settings
 
-UNCOUNTED = ("too_numerous", "out_of_focus", "no_well", "rejected")
 REASONS = {
     "too_numerous": "confluent: 62 % of the membrane is spot",
     "out_of_focus": "sharpness 0.11 is below 0.25",

@@ -117,12 +117,18 @@ def _option(row: Row) -> Any:
     return Annotated[
         (bool if row.type is bool else str) | None,
         typer.Option(
-            option(row.name),
+            _flag(row),
             metavar=None if row.type is bool else _metavar(row),
             help=explained(row),
             rich_help_panel=_PANELS[row.scope],
         ),
     ]
+
+
+def _flag(row: Row) -> str:
+    """Name the option; one that switches has its opposite, against a file that switches it on."""
+    name = option(row.name)
+    return f"{name}/--no-{name.removeprefix('--')}" if row.type is bool else name
 
 
 def _metavar(row: Row) -> str:

@@ -64,8 +64,8 @@ class Picture:
         Parameters
         ----------
         samples : array_like, shape [H, W] or [H, W, 3]
-            uint8 or uint16: intensities as a camera has them, of red, green and blue where there
-            are three.
+            uint8 or uint16, in either byte order: intensities as a camera has them, of red, green
+            and blue where there are three.
         full_scale : int, optional
             The largest value of the camera's bit depth (4095 for 12 bits in uint16); by default
             the largest of the type.
@@ -77,7 +77,7 @@ class Picture:
         Returns
         -------
         Picture
-            Its digest is that of the array's bytes, row by row.
+            Its digest is that of the array's bytes, row by row, in the machine's byte order.
 
         Raises
         ------
@@ -86,11 +86,13 @@ class Picture:
         ValueError
             If it is of another shape, or holds more than `full_scale`, or a number is not above 0.
         """
-        array = np.ascontiguousarray(samples)
-        if array.dtype not in (np.uint8, np.uint16):
+        array = np.asarray(samples)
+        native = array.dtype.newbyteorder("=")
+        if native not in (np.uint8, np.uint16):
             raise TypeError(f"picture: expected dtype uint8 or uint16, got {array.dtype}")
         if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
             raise ValueError(f"picture: expected shape [H, W] or [H, W, 3], got {array.shape}")
+        array = np.ascontiguousarray(array, dtype=native)
         if pixel_size is not None:
             pixel_size = as_number(pixel_size, "pixel_size", minimum=0.0, strict=True)
         scale = int(np.iinfo(array.dtype).max) if full_scale is None else full_scale
@@ -137,7 +139,7 @@ def _grey(
         number = _CHANNELS.get(str(channel).lower(), channel)
         try:
             index = int(number)
-        except ValueError:
+        except (TypeError, ValueError, OverflowError):  # a record may say anything
             index = -1
         if not 0 <= index < count:
             raise refused(path, f"channel {channel!r} of a file of {count}", "one of its channels")

@@ -7,7 +7,7 @@ who can do without one well goes on without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -209,13 +209,13 @@ class ResultFolder:
         if self.plate is not None:
             if rows := self.plate.layout_rows:
                 texts = [{key: as_text(value) for key, value in row.items()} for row in rows]
-                tables.append(typed("layout", texts))
+                tables.append(_typed(self.files.record, "layout", texts))
             # What was computed from the original counts would contradict edited ones.
             for name in () if any(well.edited for well in self.wells) else COMPARISONS:
                 path = self.files.table(name)
                 if path.exists():
                     rows_of = [row for _, row in read_rows(path)]
-                    tables.append(typed(name, rows_of, read_header(path)))
+                    tables.append(_typed(path, name, rows_of, read_header(path)))
         return tables
 
     @cached_property
@@ -237,11 +237,11 @@ class ResultFolder:
     @cached_property
     def _well_table(self) -> Table:
         """The table of wells, with the counts of edited ones."""
+        path = self.files.table("wells")
         if self.plate is None:
             made = (asdict(WellRow.of(well.record(), well.well)) for well in self.wells)
             rows = [{key: as_text(value) for key, value in row.items()} for row in made]
         else:
-            path = self.files.table("wells")
             rows = [row for _, row in read_rows(path)]
             missing = [name for name in _NEEDED if rows and name not in rows[0]]
             if missing:
@@ -253,7 +253,15 @@ class ResultFolder:
             if edit is not None:
                 row |= {"status": edit.status, "count": str(edit.count)}
                 row |= {"low": "", "high": "", "secretion": "", "reason": f"edited by {edit.by}"}
-        return typed("wells", rows, WELLS)
+        return _typed(path, "wells", rows, WELLS)
+
+
+def _typed(path: Path, name: str, rows: list[dict[str, str]], header: Iterable[str] = ()) -> Table:
+    """Type a table; what is wrong in it is said with the file that it came from."""
+    try:
+        return typed(name, rows, header)
+    except ValueError as error:
+        raise ValueError(f"{path}: {name}, {error}") from None
 
 
 class _Spots:

@@ -220,7 +220,8 @@ def output_names(paths: Iterable[Path]) -> dict[Path, str]:
     Raises
     ------
     ValueError
-        If two files would write the same outputs; the message names both.
+        If two files would write the same outputs, or the record of one would look like that of an
+        edit; the message names them.
     """
     names: dict[Path, str] = {}
     taken: dict[str, Path] = {}
@@ -229,6 +230,11 @@ def output_names(paths: Iterable[Path]) -> dict[Path, str]:
         if path.resolve() in seen:
             continue
         seen.add(path.resolve())
+        if path.stem.endswith(_EDITED):
+            raise ValueError(
+                f"{path}: its results would look like edits of another image's; "
+                f"give it a name that does not end with {_EDITED}"
+            )
         other = taken.setdefault(path.stem.casefold(), path)
         if other is not path:
             raise ValueError(

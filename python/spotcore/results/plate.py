@@ -110,6 +110,8 @@ class PlateRecord:
             raise ValueError(
                 f"expected at most {_LARGEST[0]} rows and {_LARGEST[1]} columns, got {shape}"
             )
+        if not plate.wells:
+            raise ValueError("wells: expected at least one, got none")
         for well in plate.wells:
             plain_name(well.name)
         return plate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,12 +64,17 @@ def read_json(path: Path) -> dict[str, Any]:
         If it cannot be read.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON ({error})") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a JSON object, got {type(value).__name__}")
     return value
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which JSON has not and no record is written with."""
+    raise ValueError(f"got {constant}")
 
 
 def read_header(path: Path) -> list[str]:
@@ -77,7 +83,7 @@ def read_header(path: Path) -> list[str]:
     Raises
     ------
     ValueError
-        If there are none, or the file is no text; the message names it.
+        If there are none, two have one name, or the file is no text; the message names it.
     OSError
         If it cannot be read.
     """
@@ -112,14 +118,23 @@ def read_marks(path: Path) -> Marks:
     Raises
     ------
     ValueError
-        If it has no y and x, or is no table; the message names the file.
+        If it has no y and x, one of them is no finite number, or it is no table; the message names
+        the file.
     OSError
         If it cannot be read.
     """
     columns, digest = read_header(path), file_digest(path)
     if not {"y", "x"} <= set(columns):
         raise ValueError(f"{path}: expected columns y and x, got {columns}")
-    return Marks(columns, [row for _, row in read_rows(path)], digest)
+    rows = []
+    for line, row in read_rows(path):
+        for name in ("y", "x"):
+            if not math.isfinite(_number(row[name], f"{path}, line {line}, {name}")):
+                raise ValueError(
+                    f"{path}, line {line}, {name}: expected a position, got {row[name]!r}"
+                )
+        rows.append(row)
+    return Marks(columns, rows, digest)
 
 
 def read_numbers(path: Path) -> dict[str, NDArray[np.float64]]:
@@ -135,13 +150,16 @@ def read_numbers(path: Path) -> dict[str, NDArray[np.float64]]:
     columns: dict[str, list[float]] = {name: [] for name in read_header(path)}
     for line, row in read_rows(path):
         for name, text in row.items():
-            try:
-                columns[name].append(float(text or "nan"))
-            except ValueError:
-                raise ValueError(
-                    f"{path}, line {line}, {name}: expected a number, got {text!r}"
-                ) from None
+            columns[name].append(_number(text, f"{path}, line {line}, {name}"))
     return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+
+
+def _number(text: str, where: str) -> float:
+    """Read a number, NaN of an empty field, or say where there is none."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        raise ValueError(f"{where}: expected a number, got {text!r}") from None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -152,6 +170,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             fields = next(reader, None)
             if not fields:
                 raise ValueError(f"{path}: expected a table with a header, got none")
+            if len(set(fields)) < len(fields):
+                raise ValueError(f"{path}: expected columns of different names, got {fields}")
             yield reader.line_num, fields
             for fields in reader:
                 if fields:

@@ -46,7 +46,7 @@ def typed(name: str, rows: list[dict[str, str]], header: Iterable[str] = ()) -> 
     Raises
     ------
     ValueError
-        If a value is not of its column's type; the message names table and row.
+        If a value is not of its column's type; the message names the row.
     """
     known = COLUMNS[name]
     columns: dict[str, Kind] = {}
@@ -57,7 +57,7 @@ def typed(name: str, rows: list[dict[str, str]], header: Iterable[str] = ()) -> 
         try:
             values.append(tuple(parse(row.get(key, ""), kind) for key, kind in columns.items()))
         except ValueError as error:
-            raise ValueError(f"{name}, row {number}: {error}") from None
+            raise ValueError(f"row {number}: {error}") from None
     return Table(name, columns, values)
 
 

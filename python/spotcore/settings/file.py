@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -61,7 +62,7 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
     """
     path = Path(path)
     try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
+        held = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a TOML file, got {error}") from None
     locked = held.pop(LOCK, None)
@@ -176,7 +177,7 @@ def lock(path: str | os.PathLike[str]) -> str:
     if not locked:
         text = path.read_bytes()
         with atomic_file(path) as file:
-            file.write(f'{LOCK} = "{digest}"\n'.encode() + text)
+            file.write(f'{LOCK} = "{digest}"\n'.encode() + text.removeprefix(codecs.BOM_UTF8))
     return digest
 
 

@@ -9,6 +9,8 @@ import types
 import typing
 from typing import Any, Literal
 
+import numpy as np
+
 from spotcore.settings.table import TABLE, Row, Settings
 
 __all__ = [
@@ -79,9 +81,13 @@ def valid(settings: Settings) -> Settings:
 
     Raises
     ------
+    TypeError
+        If they are no `Settings`.
     ValueError
         If a type or a range is another; the message begins with the setting's name.
     """
+    if not isinstance(settings, Settings):
+        raise TypeError(f"settings: expected Settings, got {type(settings).__name__}")
     held = {
         name: checked(row, from_text(row, getattr(settings, name)), name)
         for name, row in TABLE.items()
@@ -105,8 +111,11 @@ def agreeing(settings: Settings, reach: str, tolerance: str) -> Settings:
 def from_text(row: Row, value: Any) -> Any:
     """Read what the command line has as a text and a file of settings as a number or a list.
 
-    What cannot be read stays a text, for `checked` to refuse; a path becomes one.
+    What cannot be read stays a text, for `checked` to refuse; a path becomes one, and NumPy's
+    numbers and arrays become Python's.
     """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if not isinstance(value, str):
