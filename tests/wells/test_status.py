@@ -11,7 +11,7 @@ from bench.calibrate import confidence as calibration
 from scipy import ndimage, stats
 
 import spotcore as sc
-from spotcore.analysis import prepare
+from spotcore.analysis import prepare_picture
 from spotcore.detections import Cells
 from spotcore.images.picture import Picture
 from spotcore.images.read import read_image
@@ -92,7 +92,7 @@ def test_spots_that_merge_in_saturation_are_not_counted(share):
     gain = 255 / np.quantile(grey[inside], 1 - share)
     saturated = np.minimum(np.rint(grey * gain), 255).astype(np.uint8)
     picture = Picture(saturated.astype(np.float32), 255, None, "grey", "")
-    well = prepare(picture, Settings())[2]
+    well = prepare_picture(picture, Settings())[2]
     cells = Cells(*truth.T, np.ones(len(truth), np.float32), None, None, 0.0)
     status = well_status(well, cells, measure_cells(well, cells), picture.pixels)
     assert (status.status == "counted") == (share < 0.03), status.reason
