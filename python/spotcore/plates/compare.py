@@ -29,11 +29,10 @@ from spotcore.results.plate import PlateRecord, PlateWell, read_plate
 from spotcore.results.read import read_header
 from spotcore.results.record import read_record
 from spotcore.results.write import write_table
+from spotcore.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from spotcore.settings import Settings
 
 __all__ = ["compare_wells", "well_counts", "write_colours", "write_replicates", "write_responses"]
 
@@ -67,12 +66,7 @@ def compare_wells(
         rules = Rules(settings.response_alpha, settings.response_fold, settings.response_threshold)
         write_replicates(folder, layout.rows(), background)
         write_responses(folder, layout.rows(), background, rules)
-    write_colours(
-        folder,
-        settings.colour_tolerance,
-        reach=settings.colour_reach,
-        shuffles=settings.colour_shuffles,
-    )
+    write_colours(folder, settings)
 
 
 def well_counts(plate: PlateRecord) -> list[WellCount]:
@@ -134,12 +128,7 @@ def write_responses(
 
 
 def write_colours(
-    folder: str | os.PathLike[str],
-    tolerance: float = 3.0,
-    *,
-    reach: float = 20.0,
-    shuffles: int = 199,
-    seed: int = 0,
+    folder: str | os.PathLike[str], settings: Settings | None = None, *, seed: int = 0
 ) -> Path | None:
     """Write the tables of a plate with several channels.
 
@@ -154,12 +143,10 @@ def write_colours(
     ----------
     folder : path-like
         OUT, with ``plate.json`` and ``wells/NAME.cells.csv`` and ``NAME.run.json``.
-    tolerance : float
-        Largest distance of two spots of one cell in pixels.
-    reach : float
-        Largest shift between channels in pixels.
-    shuffles, seed : int
-        Number of shuffles per well and channel, and their seed.
+    settings : Settings, optional
+        Those of colours: tolerance, reach, shuffles.
+    seed : int
+        Of the shuffles.
 
     Returns
     -------
@@ -173,7 +160,8 @@ def write_colours(
     OSError
         If one cannot be read or written.
     """
-    files = PlateFiles(Path(folder))
+    files, settings = PlateFiles(Path(folder)), settings or Settings()
+    tolerance, shuffles = settings.colour_tolerance, settings.colour_shuffles
     plate = read_plate(files.record)
     channels = plate.channels
     if not 2 <= len(channels) <= MAX_CHANNELS:
@@ -187,7 +175,7 @@ def write_colours(
         for well, note in notes.items()
         if not note
     }
-    shifts = register_wells(wells, channels, tolerance, reach)
+    shifts = register_wells(wells, channels, tolerance, settings.colour_reach)
     cells = {}
     for well, note in notes.items():
         if note:
