@@ -148,10 +148,10 @@ def test_the_plates_confluent_wells(shared_data):
         status = well_status(made, cells, measure_cells(made, cells), grey)
         found[well] = status.confluence
         assert (status.status == "too_numerous") == (well in CONFLUENT), (well, found[well])
-    # With margin: the crowded D4, D5 and D12 are the next.
+    # The reader parts them, whatever the limit between: the crowded D4, D5 and D12 are the next.
     confluent = min(found[well] for well in CONFLUENT)
     others = max(density for well, density in found.items() if well not in CONFLUENT)
-    assert confluent > 1.8 * 20 and others < 20 / 1.8
+    assert confluent > 3 * others
 
 
 # ---------------------------------------------------------------------------------------- focus
