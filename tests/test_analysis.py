@@ -175,7 +175,7 @@ def test_settings_of_a_program_are_checked_like_those_of_a_file(
 
 def test_settings_are_settings(grey: np.ndarray) -> None:
     with pytest.raises(TypeError, match="settings: expected Settings, got dict"):
-        sc.analyse(grey, {"lam": 1.0})  # type: ignore[arg-type]
+        sc.analyse(grey, {})  # type: ignore[arg-type]
 
 
 def test_the_face_needs_numpy_alone() -> None:

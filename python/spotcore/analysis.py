@@ -208,7 +208,7 @@ def analyse(
     TypeError
         If an array is of another type.
     """
-    settings = valid(settings or Settings())
+    settings = valid(Settings() if settings is None else settings)
     if not isinstance(picture, Picture):
         picture = Picture.of(picture, channel=settings.channel)
     seconds: dict[str, float] = {}
