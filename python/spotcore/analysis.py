@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -212,13 +212,12 @@ def analyse(
     if not isinstance(picture, Picture):
         picture = Picture.of(picture, channel=settings.channel)
     seconds: dict[str, float] = {}
-    pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
     with timed(seconds, "prepare"):
         seen, colour, well = prepare_picture(picture, settings)
     find = _by_network if settings.method == "spotnet" else _by_solver
     found = find(well, settings, progress, seconds)
     with timed(seconds, "measure"):
-        side = pixel_size or 1.0
+        side = seen.pixel_size or 1.0
         measures = measure_cells(well, found.cells)
         kept = within(measures, _limits(settings, side))
         artefacts = found.artefacts.and_gated(found.cells[~kept], measures[~kept])
@@ -231,12 +230,12 @@ def analyse(
             full_scale=picture.full_scale,
             membrane=settings.membrane,
             focus_limit=None if settings.focus_limit is None else settings.focus_limit / side,
-            pixel_size=pixel_size,
+            pixel_size=seen.pixel_size,
         )
     return WellAnalysis(
         picture=picture,
         settings=settings,
-        pixel_size=pixel_size,
+        pixel_size=seen.pixel_size,
         colour=colour,
         well=well,
         cells=cells,
@@ -262,7 +261,7 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
     Returns
     -------
     seen : Picture
-        Its light in the colour of the spots, grey.
+        Its light in the colour of the spots, grey; its pixel size is the user's, else the file's.
     colour : Colour or None
         What that colour is, None of a grey picture.
     well : Well
@@ -275,16 +274,17 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
         If a setting does not fit the picture.
     """
     light = _evened(picture, settings)
+    if settings.pixel_size is not None:
+        light = replace(light, pixel_size=settings.pixel_size)
     circle = find_well(light.pixels)
     polarity = settings.polarity
     if polarity == "auto":
         height, width = light.pixels.shape
         polarity = find_polarity(light.pixels, flat_part((height, width), circle))
     seen, colour = in_colour(light, settings.stain, polarity, circle)
-    pixel_size = picture.pixel_size if settings.pixel_size is None else settings.pixel_size
     limits = None
     if settings.sigma_limits is not None:
-        limits = as_sigma_limits(np.array(settings.sigma_limits) / (pixel_size or 1.0))
+        limits = as_sigma_limits(np.array(settings.sigma_limits) / (seen.pixel_size or 1.0))
     well = Well.of(
         seen.pixels,
         circle,
@@ -293,7 +293,7 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
         lam=settings.lam,
         sigma_limits=limits,
         full_scale=picture.full_scale,
-        pixel_size=pixel_size,
+        pixel_size=seen.pixel_size,
         saturated=saturated(picture, polarity),
     )
     return seen, colour, well

@@ -22,7 +22,7 @@ from spotcore.plates.colours import (
     registration_columns,
 )
 from spotcore.plates.layout import Layout, LayoutRow
-from spotcore.plates.replicates import WellCount, replicate_columns, summarise
+from spotcore.plates.replicates import Replicates, WellCount, replicate_columns, summarise
 from spotcore.plates.responses import Rules, judge, response_columns
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.plate import PlateRecord, PlateWell, read_plate
@@ -74,6 +74,13 @@ def well_counts(plate: PlateRecord) -> list[WellCount]:
     return [WellCount(w.well, w.status, w.count, w.channel) for w in plate.wells]
 
 
+def _groups(
+    files: PlateFiles, layout: Iterable[LayoutRow], background: str | None
+) -> list[Replicates]:
+    """Bring the counts of a plate's wells together by what lies in them."""
+    return summarise(well_counts(read_plate(files.record)), layout, background)
+
+
 def write_replicates(
     folder: str | os.PathLike[str], layout: Iterable[LayoutRow], background: str | None = None
 ) -> Path:
@@ -94,7 +101,7 @@ def write_replicates(
         The file.
     """
     files = PlateFiles(Path(folder))
-    groups = summarise(well_counts(read_plate(files.record)), layout, background)
+    groups = _groups(files, layout, background)
     return write_table(files, "replicates", replicate_columns(groups))
 
 
@@ -123,7 +130,7 @@ def write_responses(
         The file.
     """
     files = PlateFiles(Path(folder))
-    groups = summarise(well_counts(read_plate(files.record)), layout, background)
+    groups = _groups(files, layout, background)
     return write_table(files, "responses", response_columns(judge(groups, rules), rules))
 
 
