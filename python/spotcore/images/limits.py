@@ -1,0 +1,26 @@
+"""What a picture may be before any of it is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spotcore.images.picture import refused
+
+__all__ = ["MAX_PIXELS", "check_page", "check_size"]
+
+#: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
+MAX_PIXELS = 100_000_000
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Refuse empty images and decompression bombs before a byte is decoded."""
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise refused(path, f"{height} x {width} pixels", f"1 to {MAX_PIXELS} pixels")
+
+
+def check_page(path: Path, page: int | None, count: int) -> None:
+    """Refuse a page that is not there, and to guess one of several."""
+    if page is None and count > 1:
+        raise refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
+    if page is not None and not 0 <= page < count:
+        raise refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
