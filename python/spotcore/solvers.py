@@ -54,7 +54,9 @@ class Result:
         Relative duality gap: the objective is within ``gap * objective`` of the optimum.
     iterations : int
     stop_reason : str
-        ``"tol"``, ``"gap_tol"``, ``"max_iter"`` or ``"cancelled"``.
+        ``"tol"``, ``"gap_tol"``, ``"max_iter"``, ``"cancelled"``, or ``"stalled"``: the objective
+        stands still, and `gap` does not prove that it is near the optimum. With ``"fista"`` the
+        step is then likely to be too long.
     history : ndarray, shape [iterations, 2]
         Data term and penalty after each iteration.
     model : ObservationModel
@@ -129,8 +131,10 @@ def solve(
     max_iter : int, optional
         Iteration limit, 10 000 by default.
     tol : float, optional
-        Stop when ten iterations change the objective by less than this share of it; 0 never does.
-        By default 5e-4, with ``"fista"`` 1e-4. ``"primal-dual"`` asks from its 100th iteration on.
+        Stop when ten iterations change the objective by less than this share of it and the relative
+        duality gap is at most 0.1; 0 never does. By default 5e-4, with ``"fista"`` 1e-4.
+        ``"primal-dual"`` asks from its 100th iteration on; from a warm start at once, for less than
+        0.4 of this share.
     gap_tol : float, optional
         Stop when the relative duality gap falls to this value.
     step : float, optional
@@ -150,7 +154,10 @@ def solve(
         Weight of each sigma bin in the group sparsity, >= 0. Bins with 0 are outside aleph: they
         are only non-negative, as befits a smooth background.
     initial : array_like, shape [K, H, W], optional
-        Warm start; clipped at 0 and masked. It helps ``"primal-dual"`` where it is near the answer.
+        Warm start; clipped at 0, masked, and scaled to its best multiple. It saves
+        ``"primal-dual"`` time where it is near the answer: the answer for another `lam`, within a
+        factor of about 2, or for the image before. One that ten iterations prove to be far is given
+        up for none.
     threads : int, optional
         Threads to use; one per processor by default. The answer does not depend on it.
     device : {"cpu"}

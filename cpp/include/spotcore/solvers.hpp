@@ -53,7 +53,9 @@ struct FistaOptions : StopOptions {
   double momentum_a = 3;  // Chambolle-Dossal's a > 2
 };
 
-enum class StopReason { max_iter, tol, gap_tol, cancelled };
+// tol: the objective changes by no more than that, and the gap is no larger than 0.1. stalled: it
+// changes by no more than a thirtieth of that, and nothing proves that it is near the optimum.
+enum class StopReason { max_iter, tol, gap_tol, cancelled, stalled };
 std::string_view to_string(StopReason reason);
 
 struct SolveResult {

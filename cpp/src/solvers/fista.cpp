@@ -50,7 +50,7 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
   check(options);
   project_start(a_out, problem.mask);
 
-  std::vector<float> second(a_out.data, a_out.data + a_out.size());
+  std::vector<float> second(static_cast<std::size_t>(a_out.size()));
   std::vector<float> residual(static_cast<std::size_t>(a_out.pixels()));
   std::vector<float> Aa(residual.size()), Aa_prev(residual.size());
   const auto stack = [&](float* data) {
@@ -61,8 +61,9 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
   };
   StackSpan a = stack(a_out.data), a_prev = stack(second.data());
 
-  ops.forward(view(a), span(Aa));
+  scale_start(ops, problem, a, span(Aa));
   Aa_prev = Aa;
+  std::copy_n(a.data, a.size(), a_prev.data);
 
   Certificate certificate(ops, problem);
   SolveResult result;
@@ -77,7 +78,7 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
   now.penalty = problem.lambda * group_sums(view(a), problem.xi).norms;
   std::int64_t gap_iteration = -1;  // of the last refresh, which costs a product with A*
   std::vector<float> workspace(static_cast<std::size_t>(a_out.size()));
-  const auto refresh_gap = [&] {
+  const auto refresh_gap = [&](bool = true) {
     if (gap_iteration == now.iteration) return;
     gap_iteration = now.iteration;
     certificate.update(image_view(Aa), stack(workspace.data()));
@@ -100,7 +101,7 @@ SolveResult fista(Operations& ops, const Problem& problem, const FistaOptions& o
     ++now.iteration;
     fit();
     now.penalty = problem.lambda * norms;
-    done = watch.iterated(false, refresh_gap);
+    done = watch.iterated(false, options.tol, refresh_gap);
   }
   if (a.data != a_out.data) std::copy_n(a.data, a_out.size(), a_out.data);
   refresh_gap();

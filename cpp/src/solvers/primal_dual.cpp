@@ -33,6 +33,9 @@ constexpr double kFirstThreshold = 60.0;      // gamma over the reference thresh
 constexpr double kLastThreshold = 0.5;        // where it stays
 constexpr std::int64_t kContinuation = 100;   // iterations from the first to the last
 constexpr double kLeastShareOfLambda = 2e-4;  // of lambda_max: t is measured by no smaller lambda
+constexpr std::int64_t kTrial = 10;           // iterations that a warm start has to prove itself:
+constexpr double kFarStart = 0.12;            // beyond this gap it is given up for none
+constexpr double kWarmTol = 0.4;              // of the tolerance: it did not come from a cold path
 constexpr int kRepairs = 24;                  // of the dual point, at the end
 constexpr std::int64_t kSettlingShare = 5;    // a limit below that leaves a fifth to settle
 
@@ -101,12 +104,21 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
                     ops.background_ratio(view(z), view(z), problem.mask, problem.xi) == 0.0;
   const double reference = zero ? 0.0 : reference_threshold(ops, measure, residual, nu, z);
   if (zero) std::fill_n(e.data, e.size(), 0.0F);
+  std::fill_n(nu.data, pixels, 0.0F);
+  if (zero) dual_point(ops, problem, view(nu), nu);  // the answer
+  warm = warm && !zero && scale_start(ops, problem, e, Ae) > 0;
+  if (warm) {
+    // As it stands, nu is as long as the residual is large: feasible, it is as long as lambda says.
+    dual_point(ops, problem, view(Ae), nu);
+    ops.adjoint(view(nu), z);
+    const double norm = ops.dual_norm(view(z), {}, 0.0F, problem.mask, measure.xi);
+    const double feasible = norm > measure.lambda ? measure.lambda / norm : 1.0;
+    for (float& value : nu_pixels) value *= static_cast<float>(feasible);
+  }
   std::copy_n(e.data, z.size(), z.data);
   ops.forward(view(z), Az);
   std::copy_n(Az.data, pixels, Ae.data);
   std::copy_n(Az.data, pixels, e_y.data);
-  std::fill_n(nu.data, pixels, 0.0F);
-  if (warm || zero) dual_point(ops, problem, view(Az), nu);  // near the answer, or at it
 
   Certificate certificate(ops, problem);
   std::vector<float> workspace_memory(static_cast<std::size_t>(z.size()));
@@ -116,23 +128,39 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
   now.data_term = ops.residual(view(Az), view(Az), 0.0F, problem.image, problem.w, residual);
   now.penalty = problem.lambda * group_sums(view(z), problem.xi).norms;
   Watch watch(options, result);
-  const auto refresh_gap = [&](int repairs) {
-    certificate.update_dual(view(nu), repairs, workspace);
+  std::int64_t repaired = -1;  // iteration of the last dual point that was
+  const auto refresh_gap = [&](bool repair) {
+    if (repaired != now.iteration) {
+      certificate.update_dual(view(nu), repair ? kRepairs : 0, workspace);
+    }
+    if (repair) repaired = now.iteration;
     now.gap = certificate.relative_gap(now.objective());
   };
 
   // nu's scale: a small lambda, or one that no pixel passes, says little about it.
   const double lambda = std::clamp(measure.lambda, kLeastShareOfLambda * lambda_max, lambda_max);
   const double weight = largest_weight(problem);
+  const double start = now.objective();
+  std::int64_t first = 0;  // iteration from which the threshold falls
   const std::int64_t continuation =
-      warm ? 0 : std::min(kContinuation, options.max_iter - options.max_iter / kSettlingShare);
+      std::min(kContinuation, options.max_iter - options.max_iter / kSettlingShare);
   const auto rho = static_cast<float>(kRelaxation);
   bool done = zero;
   if (zero) result.reason = StopReason::tol;
   while (!done && now.iteration < options.max_iter) {
-    const double progress = now.iteration < continuation ? static_cast<double>(now.iteration) /
-                                                               static_cast<double>(continuation)
-                                                         : 1.0;
+    if (warm && now.iteration == kTrial) {
+      refresh_gap(false);
+      if (certificate.relative_gap(start) > kFarStart) {
+        warm = false;
+        first = now.iteration;
+        std::fill_n(e.data, e.size(), 0.0F);
+        for (const ImageSpan image : {nu, Ae, e_y}) std::fill_n(image.data, pixels, 0.0F);
+      }
+    }
+    const std::int64_t fallen = warm ? continuation : now.iteration - first;
+    const double progress = fallen < continuation
+                                ? static_cast<double>(fallen) / static_cast<double>(continuation)
+                                : 1.0;
     const double gamma =
         reference * kFirstThreshold * std::pow(kLastThreshold / kFirstThreshold, progress);
     const double t = gamma > 0 && lambda > 0 ? gamma / lambda : 1.0;
@@ -148,12 +176,10 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
 
     ++now.iteration;
     now.penalty = problem.lambda * norms;
-    const bool settling = now.iteration <= continuation;
-    // Who stops by the gap wants the best one; for a progress bar the loose one will do.
-    const int repairs = options.gap_tol > 0 && !settling ? kRepairs : 0;
-    done = watch.iterated(settling, [&] { refresh_gap(repairs); });
+    const bool settling = !warm && now.iteration - first <= continuation;
+    done = watch.iterated(settling, warm ? kWarmTol * options.tol : options.tol, refresh_gap);
   }
-  refresh_gap(kRepairs);
+  refresh_gap(true);
   return result;
 }
 

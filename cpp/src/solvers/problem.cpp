@@ -11,6 +11,12 @@ namespace {
 // where a limit of billions would ask for more memory than there is.
 constexpr std::int64_t kRecords = std::int64_t{1} << 20;
 
+// A point whose objective is not proven to be within this share of it is no answer, however little
+// it changes.
+constexpr double kWorstGap = 0.1;
+// Where it changes by this share of the tolerance, nothing more is to be expected.
+constexpr double kStalled = 0.03;
+
 }  // namespace
 
 std::string_view to_string(StopReason reason) {
@@ -19,6 +25,7 @@ std::string_view to_string(StopReason reason) {
     case StopReason::tol: return "tol";
     case StopReason::gap_tol: return "gap_tol";
     case StopReason::cancelled: return "cancelled";
+    case StopReason::stalled: return "stalled";
   }
   return "unknown";
 }
@@ -69,6 +76,21 @@ void project_start(StackSpan a, ImageView mask) {
   }
 }
 
+double scale_start(Operations& ops, const Problem& problem, StackSpan a, ImageSpan Aa) {
+  ops.forward(view(a), Aa);
+  double along = 0, square = 0;
+  for (std::int64_t p = 0; p < Aa.size(); ++p) {
+    const double w = problem.w.data == nullptr ? 1.0 : problem.w.data[p];
+    along += w * w * Aa.data[p] * problem.image.data[p];
+    square += w * w * Aa.data[p] * Aa.data[p];
+  }
+  along -= problem.lambda * group_sums(view(a), problem.xi).norms / 2.0;
+  const double scale = square > 0 && along > 0 ? along / square : 0.0;
+  for (std::int64_t i = 0; i < a.size(); ++i) a.data[i] *= static_cast<float>(scale);
+  for (std::int64_t p = 0; p < Aa.size(); ++p) Aa.data[p] *= static_cast<float>(scale);
+  return scale;
+}
+
 GroupSums group_sums(StackView a, std::span<const float> xi) {
   GroupSums sums;
   for (std::int64_t p = 0; p < a.pixels(); ++p) {
@@ -90,7 +112,7 @@ Watch::Watch(const StopOptions& options, SolveResult& result)
   result.penalties.reserve(records);
 }
 
-bool Watch::iterated(bool settling, function_ref<void()> refresh_gap) {
+bool Watch::iterated(bool settling, double tol, function_ref<void(bool)> refresh_gap) {
   Progress& now = result_.last;
   if (!std::isfinite(now.objective())) {
     throw std::overflow_error(
@@ -103,13 +125,17 @@ bool Watch::iterated(bool settling, function_ref<void()> refresh_gap) {
   if (now.iteration % options_.check_every == 0) {
     const double change = std::abs(checked_objective_ - now.objective());
     checked_objective_ = now.objective();
-    if (options_.gap_tol > 0 || options_.refresh_gap) refresh_gap();
+    const bool by_gap = options_.gap_tol > 0 && !settling;
+    if (options_.gap_tol > 0 || options_.refresh_gap) refresh_gap(by_gap);
     if (options_.gap_tol > 0 && now.gap <= options_.gap_tol) {
       result_.reason = StopReason::gap_tol;
       done = true;
-    } else if (!settling && options_.tol > 0 && change <= options_.tol * now.objective()) {
-      result_.reason = StopReason::tol;
-      done = true;
+    } else if (!settling && tol > 0 && change <= tol * now.objective()) {
+      // An objective may stand still far from its minimum, as it does where a step is too long.
+      refresh_gap(true);
+      const bool proven = now.gap <= kWorstGap;
+      done = proven || change <= kStalled * tol * now.objective();
+      if (done) result_.reason = proven ? StopReason::tol : StopReason::stalled;
     }
   }
   if (options_.progress && options_.progress(now) && !done) {

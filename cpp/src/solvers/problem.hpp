@@ -23,6 +23,10 @@ std::vector<float> fixed_noise(std::size_t size);
 // A warm start has to satisfy the constraints: a >= 0, and a = 0 where mask = 0.
 void project_start(StackSpan a, ImageView mask);
 
+// Scales a warm start, and its image, to the multiple that has the least objective; returns that.
+// 0 if no multiple does better than a = 0.
+double scale_start(Operations& ops, const Problem& problem, StackSpan a, ImageSpan Aa);
+
 // Sums over pixels of || xi a ||_2 and, over aleph, of || a ||_2^2.
 struct GroupSums {
   double norms = 0, squares = 0;
@@ -35,8 +39,9 @@ class Watch {
   // result.last holds the objective at the start. Takes the memory that the records need.
   Watch(const StopOptions& options, SolveResult& result);
   // Records the objective of result.last. True: stop, result.reason says why. `settling`: the
-  // objective may still rise, or stand still, for a while. `refresh_gap` updates result.last.gap.
-  bool iterated(bool settling, function_ref<void()> refresh_gap);
+  // objective may still rise, or stand still, for a while. `refresh_gap` updates result.last.gap;
+  // called with true, to the best that can be proven.
+  bool iterated(bool settling, double tol, function_ref<void(bool)> refresh_gap);
 
  private:
   const StopOptions& options_;

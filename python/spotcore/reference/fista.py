@@ -10,6 +10,7 @@ from spotcore.reference._jit import Array
 from spotcore.reference.observation import norm_squared
 from spotcore.reference.operations import Operations
 from spotcore.reference.problem import History, Problem, project_start
+from spotcore.reference.scale_start import scale_start
 
 
 # Beck-Teboulle:     t(0) = 1,   t(i) = ½ + (¼ + t²(i−1))^½
@@ -56,7 +57,8 @@ def momentum_sequence(momentum: str, momentum_a: float, length: int) -> Array:
 # for i = 1 .. I:
 #   a^(i) = prox [ b^(i−1) − η μ ⊙ A*(w² ⊙ (A b^(i−1) − d)) ],   threshold ηλ/2
 #   b^(i) = a^(i) + α_i (a^(i) − a^(i−1)),   α_i = (t(i−1) − 1) / t(i)
-# with a^(0) = b^(0) = μ ⊙ [initial]₊ and η ≤ 1 / (‖A‖² max w²)          (Part II, Algorithm 3)
+# with a^(0) = b^(0) = s μ ⊙ [initial]₊, s ≥ 0 the best one, and η ≤ 1 / (‖A‖² max w²)
+#                                                                       (Part II, Algorithm 3)
 def fista(
     ops: Operations,
     problem: Problem,
@@ -83,7 +85,7 @@ def fista(
     max_iter : int
         I, the number of iterations, all of which are done.
     initial : ndarray of float64, [K, H, W], optional
-        Where to start; zero if not given. It is clipped at zero and masked.
+        Where to start; zero if not given. It is clipped at zero, masked and scaled.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def fista(
     t = momentum_sequence(momentum, momentum_a, max_iter)
 
     start = np.zeros((len(xi), *d.shape)) if initial is None else initial
-    a = a_prev = project_start(start, mask)
+    a = a_prev = scale_start(ops, problem, project_start(start, mask))
     Aa = ops.forward(a)  # A b follows from A a and A a⁻, A being linear
     residual, _ = ops.residual(Aa, Aa, 0.0, d, w)
     alpha = 0.0

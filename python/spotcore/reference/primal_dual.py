@@ -5,13 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from spotcore.reference._jit import Array
-from spotcore.reference.certificate import background_ratio, dual_norm, dual_point
+from spotcore.reference.certificate import (
+    background_ratio,
+    dual_bound,
+    dual_norm,
+    dual_point,
+    relative_gap,
+)
 from spotcore.reference.operations import Operations
-from spotcore.reference.problem import History, Problem, group_norms, project_start
+from spotcore.reference.problem import (
+    History,
+    Problem,
+    group_norms,
+    project_start,
+)
+from spotcore.reference.scale_start import scale_start
 
 _RELAXATION = 1.95  # ρ
 _FIRST, _LAST = 60.0, 0.5  # γ over the reference threshold
 _CONTINUATION = 100  # iterations from the first to the last
+_TRIAL, _FAR = 10, 0.12  # iterations of a warm start, and the gap beyond which it is given up
 _SMALLEST = 2e-4  # λ that t is measured by, over λ_max
 
 
@@ -40,7 +53,8 @@ def primal_dual(
     max_iter : int
         I, the number of iterations.
     initial : ndarray of float64, [K, H, W], optional
-        A guess that is near the answer. It is clipped at zero and masked.
+        A guess that is near the answer. It is clipped at zero, masked and scaled; where ten
+        iterations prove that it was far, the method begins anew from zero.
 
     Returns
     -------
@@ -52,27 +66,39 @@ def primal_dual(
         Both terms of the objective at each z.
     """
     d, lam, xi, w, mask = problem
-    warm = initial is not None
-    start = np.zeros((len(xi), *d.shape)) if initial is None else project_start(initial, mask)
     # Without a bin in ℵ there is no penalty, and step lengths are those of λ = 0.
     measure = problem if xi.any() else problem._replace(xi=np.ones(len(xi)), lam=0.0)
 
     slope = ops.adjoint(dual_point(np.zeros(d.shape), d, w))  # a = 0 solves if this is feasible
     lambda_max = dual_norm(slope, None, 0.0, mask, measure.xi)
     zero = lambda_max <= measure.lam and background_ratio(slope, slope, mask, xi) == 0.0
+    cold = np.zeros((len(xi), *d.shape))
+    start = cold
     if zero:
-        start, max_iter = np.zeros_like(start), 0
+        max_iter = 0
+    elif initial is not None:
+        start = scale_start(ops, problem, project_start(initial, mask))
+    warm = bool(start.any())
     threshold = 0.0 if zero else reference_threshold(ops, measure)
     lam_t = min(max(measure.lam, _SMALLEST * lambda_max), lambda_max)
     weight = 1.0 if w is None else float(w.max())
-    falling = 0 if warm else min(_CONTINUATION, max_iter - max_iter // 5)
+    falling = min(_CONTINUATION, max_iter - max_iter // 5)
 
     z = e = start
     Az = Ae = e_y = ops.forward(z)
     nu = dual_point(Az, d, w) if warm or zero else np.zeros(d.shape)
+    if warm:  # the residual is as long as it is; λ says how long ν may be
+        norm = dual_norm(ops.adjoint(nu), None, 0.0, mask, measure.xi)
+        nu = nu * (measure.lam / norm if norm > measure.lam else 1.0)
+    begun, first = ops.residual(Az, Az, 0.0, d, w)[1] + lam * float(group_norms(z, xi).sum()), 0
     data_term, penalty = np.empty(max_iter), np.empty(max_iter)
     for i in range(max_iter):
-        progress = i / falling if i < falling else 1.0
+        if warm and i == _TRIAL and relative_gap(begun, dual_bound(ops, problem, nu)) > _FAR:
+            warm, first = False, i
+            e, nu = cold, np.zeros(d.shape)
+            Ae = e_y = np.zeros(d.shape)
+        fallen = falling if warm else i - first
+        progress = fallen / falling if fallen < falling else 1.0
         gamma = threshold * _FIRST * (_LAST / _FIRST) ** progress
         t = gamma / lam_t if gamma > 0 and lam_t > 0 else 1.0
         step_y = max(1.0 / weight**2, ops.floor * t)
