@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+from bench.common.machine import lines, machine
 from numpy.typing import NDArray
 
 import spotcore as sc
-from bench.common.machine import lines, machine
 
 Image = NDArray[np.float32]
 LAM = 0.5

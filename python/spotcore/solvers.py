@@ -156,8 +156,8 @@ def solve(
     initial : array_like, shape [K, H, W], optional
         Warm start; clipped at 0, masked, and scaled to its best multiple. It saves
         ``"primal-dual"`` time where it is near the answer: the answer for another `lam`, within a
-        factor of about 2, or for the image before. One that ten iterations prove to be far is given
-        up for none.
+        factor of about 2, or for the image before. One that ten or twenty iterations do not prove
+        to be near is given up for none.
     threads : int, optional
         Threads to use; one per processor by default. The answer does not depend on it.
     device : {"cpu"}

@@ -15,7 +15,7 @@ import spotcore as sc
 MODEL = sc.ObservationModel.gaussian([2.3, 5.0, 9.0, 13.0])
 SHAPE = (56, 72)
 TOL = 5e-4  # the default of the primal-dual method
-TRIAL = 10  # iterations after which a start that proved to be far is given up
+TRIAL = 20  # iterations after which the last start that proved to be far is given up
 
 
 def picture(seed: int, cells: int = 20, noise: float = 1.0) -> NDArray[np.float32]:

@@ -33,8 +33,8 @@ constexpr double kFirstThreshold = 60.0;      // gamma over the reference thresh
 constexpr double kLastThreshold = 0.5;        // where it stays
 constexpr std::int64_t kContinuation = 100;   // iterations from the first to the last
 constexpr double kLeastShareOfLambda = 2e-4;  // of lambda_max: t is measured by no smaller lambda
-constexpr std::int64_t kTrial = 10;           // iterations that a warm start has to prove itself:
-constexpr double kFarStart = 0.12;            // beyond this gap it is given up for none
+constexpr std::int64_t kTrial = 10;           // after so many iterations, and twice as many,
+constexpr double kFarStart[] = {0.3, 0.1};    // a warm start beyond this gap is given up for none
 constexpr double kWarmTol = 0.4;              // of the tolerance: it did not come from a cold path
 constexpr int kRepairs = 24;                  // of the dual point, at the end
 constexpr std::int64_t kSettlingShare = 5;    // a limit below that leaves a fifth to settle
@@ -148,9 +148,9 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
   bool done = zero;
   if (zero) result.reason = StopReason::tol;
   while (!done && now.iteration < options.max_iter) {
-    if (warm && now.iteration == kTrial) {
+    if (warm && (now.iteration == kTrial || now.iteration == 2 * kTrial)) {
       refresh_gap(false);
-      if (certificate.relative_gap(start) > kFarStart) {
+      if (certificate.relative_gap(start) > kFarStart[now.iteration / kTrial - 1]) {
         warm = false;
         first = now.iteration;
         std::fill_n(e.data, e.size(), 0.0F);

@@ -24,7 +24,7 @@ from spotcore.reference.scale_start import scale_start
 _RELAXATION = 1.95  # ρ
 _FIRST, _LAST = 60.0, 0.5  # γ over the reference threshold
 _CONTINUATION = 100  # iterations from the first to the last
-_TRIAL, _FAR = 10, 0.12  # iterations of a warm start, and the gap beyond which it is given up
+_TRIALS = {10: 0.3, 20: 0.1}  # by iteration, the gap beyond which a warm start is given up
 _SMALLEST = 2e-4  # λ that t is measured by, over λ_max
 
 
@@ -54,7 +54,7 @@ def primal_dual(
         I, the number of iterations.
     initial : ndarray of float64, [K, H, W], optional
         A guess that is near the answer. It is clipped at zero, masked and scaled; where ten
-        iterations prove that it was far, the method begins anew from zero.
+        or twenty iterations do not prove that it was near, the method begins anew from zero.
 
     Returns
     -------
@@ -91,9 +91,12 @@ def primal_dual(
         norm = dual_norm(ops.adjoint(nu), None, 0.0, mask, measure.xi)
         nu = nu * (measure.lam / norm if norm > measure.lam else 1.0)
     begun, first = ops.residual(Az, Az, 0.0, d, w)[1] + lam * float(group_norms(z, xi).sum()), 0
+    bound = 0.0  # of the optimum, by the trials
     data_term, penalty = np.empty(max_iter), np.empty(max_iter)
     for i in range(max_iter):
-        if warm and i == _TRIAL and relative_gap(begun, dual_bound(ops, problem, nu)) > _FAR:
+        if warm and i in _TRIALS:
+            bound = max(bound, dual_bound(ops, problem, nu))
+        if warm and i in _TRIALS and relative_gap(begun, bound) > _TRIALS[i]:
             warm, first = False, i
             e, nu = cold, np.zeros(d.shape)
             Ae = e_y = np.zeros(d.shape)
