@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 
 import spotcore as sc
 from spotcore import analysis
 from spotcore._files import read_columns, write_png
+from spotcore.images.picture import ImageError
 from spotcore.plates.work import analyse_file
 from spotcore.results.names import WellFiles
 from spotcore.simulation.demo import plate_like
@@ -120,7 +122,12 @@ def test_colours_become_the_spots_own(coloured: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("picture", "error", "words"),
     [
-        (np.zeros((8, 8)), TypeError, "uint8 or uint16, got float64"),
+        (np.zeros((8, 8), bool), TypeError, "integers or floats, got dtype bool"),
+        (np.full((8, 8), 1.5), ValueError, "expected a full_scale beside values of float64 up to"),
+        (np.full((8, 8), 300, np.int32), ValueError, "expected a full_scale beside values of int"),
+        (np.full((8, 8), -0.1), ValueError, "at least 0, got -0.1"),
+        (np.full((8, 8), np.nan), ValueError, "finite values"),
+        (np.zeros((8, 90), np.uint8), ValueError, "at least 16 pixels high and wide"),
         (np.zeros((8, 8, 2), np.uint8), ValueError, r"\[H, W, 3\], got \(8, 8, 2\)"),
         (np.zeros((0, 8), np.uint8), ValueError, r"got \(0, 8\)"),
         (np.zeros(8, np.uint8), ValueError, r"got \(8,\)"),
@@ -129,6 +136,31 @@ def test_colours_become_the_spots_own(coloured: np.ndarray) -> None:
 def test_what_is_no_picture_is_refused(picture: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         sc.analyse(picture)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_shares_of_full_scale_count_as_the_grey_levels_do(
+    coloured: np.ndarray, kind: type[np.floating[Any]]
+) -> None:
+    """scikit-image's `img_as_float` of 8 bits, grey and in colour."""
+    for samples in (coloured, coloured[..., 1]):
+        found, same = sc.analyse(samples), sc.analyse((samples / 255).astype(kind))
+        assert same.picture.full_scale == 255
+        np.testing.assert_array_equal(same.picture.pixels, found.picture.pixels)
+        assert same.count == found.count
+    deep = sc.Picture.of(coloured.astype(np.uint16) * 256 / 65535)
+    assert deep.full_scale == 65535
+    assert sc.Picture.of(np.full((20, 20), 300, np.int32), 4095).full_scale == 4095
+
+
+def test_a_file_s_name_is_read(coloured: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "well.png"
+    path.write_bytes(imagecodecs.png_encode(coloured))
+    found = sc.analyse(path)
+    assert found.count == sc.analyse(str(path)).count == sc.analyse(coloured).count
+    assert found.status.count == found.count
+    with pytest.raises(ImageError, match="none"):
+        sc.analyse(tmp_path / "none.png")
 
 
 def test_a_camera_s_bit_depth_is_said_or_that_of_the_type() -> None:

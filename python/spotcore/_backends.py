@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
+import threading
+from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +18,43 @@ __version__ = version("spotcore")
 
 DEVICES = ("cpu",)
 _MOST_THREADS = 1024
+
+
+class _OneThread:
+    """Holds BLAS to one thread for as long as anybody asks for it.
+
+    The limit belongs to the process: of several threads that ask for it at once, the last one to
+    leave takes it away.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limits: Any = None
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        try:
+            from threadpoolctl import threadpool_limits
+        except ImportError:  # with NumPy alone, its own number of threads is what there is
+            yield
+            return
+        with self._lock:
+            if self._inside == 0:
+                self._limits = threadpool_limits(1, "blas")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._limits.restore_original_limits()
+
+
+#: BLAS adds up in another order with another number of threads: what must not depend on that is
+#: computed inside of this.
+one_blas_thread = _OneThread()
 
 
 def as_threads(threads: int | None) -> int:

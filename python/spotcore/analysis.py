@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from spotcore._arrays import as_sigma_limits
+from spotcore._backends import one_blas_thread
 from spotcore.images.light import flattened, linear
+from spotcore.images.limits import check_well_size
 from spotcore.images.picture import Picture
 from spotcore.images.read import read_image
 from spotcore.model.decimation import KERNEL_TOL
@@ -174,8 +177,9 @@ class _Found(NamedTuple):
     maps: dict[str, NDArray[np.float32]]
 
 
+@one_blas_thread()
 def analyse(
-    picture: Picture | ArrayLike,
+    picture: str | PathLike[str] | Picture | ArrayLike,
     settings: Settings | None = None,
     *,
     progress: Progress | None = None,
@@ -187,9 +191,9 @@ def analyse(
 
     Parameters
     ----------
-    picture : Picture or array_like
-        From `spotcore.read_image`; or uint8 or uint16 ``[H, W]`` or ``[H, W, 3]``, as
-        `Picture.of` takes it.
+    picture : path-like, Picture or array_like
+        A file, as `spotcore.read_image` takes it; what that returned; or ``[H, W]`` or
+        ``[H, W, 3]``, as `Picture.of` takes it.
     settings : Settings, optional
         Choices of the user; by default all are found out.
     progress : callable, optional
@@ -202,14 +206,16 @@ def analyse(
     Raises
     ------
     ImageError
-        If a picture that the settings name cannot be read.
+        If the picture, or one that the settings name, cannot be read.
     ValueError
         If a setting is out of range or does not fit the picture.
     TypeError
         If an array is of another type.
     """
     settings = valid(Settings() if settings is None else settings)
-    if not isinstance(picture, Picture):
+    if isinstance(picture, str | PathLike):
+        picture = read_image(picture, settings.channel)
+    elif not isinstance(picture, Picture):
         picture = Picture.of(picture, channel=settings.channel)
     seconds: dict[str, float] = {}
     with timed(seconds, "prepare"):
@@ -273,6 +279,7 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
     ValueError
         If a setting does not fit the picture.
     """
+    check_well_size(picture.pixels.shape)
     light = _evened(picture, settings)
     if settings.pixel_size is not None:
         light = replace(light, pixel_size=settings.pixel_size)

@@ -67,6 +67,8 @@ class Result:
         Step length that was used; None for a method that takes none.
     method : str
         Solver that was used.
+    image : ndarray, shape [H, W], float32
+        What was solved.
     """
 
     a: NDArray[np.float32] = field(repr=False)
@@ -82,6 +84,7 @@ class Result:
     xi: NDArray[np.float32]
     step: float | None
     method: str
+    image: NDArray[np.float32] = field(repr=False)
 
     @property
     def objective(self) -> float:
@@ -125,9 +128,10 @@ def solve(
     lam : float
         Weight of the group sparsity, >= 0.
     method : {"auto", "primal-dual", "fista"}
-        Solver. ``"auto"`` takes the fastest, ``"primal-dual"``: a preconditioned primal-dual method
-        that reaches in about a hundred iterations what ``"fista"``, Algorithm 3 of Part II, reaches
-        in ten thousand. It starts from few, strong cells: its first objectives are high.
+        Solver. ``"auto"`` takes the fastest, ``"primal-dual"``, unless the image is so thin that
+        what it prepares would be far larger than the image. It is a preconditioned primal-dual
+        method that reaches in about a hundred iterations what ``"fista"``, Algorithm 3 of Part II,
+        reaches in ten thousand. It starts from few, strong cells: its first objectives are high.
     max_iter : int, optional
         Iteration limit, 10 000 by default.
     tol : float, optional
@@ -218,10 +222,11 @@ def solve(
             )
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable or None, got {type(callback).__name__}")
-    whole, box = d.shape, _box(weights, allowed)
+    seen, whole, box = d, d.shape, _box(weights, allowed)
     d, weights, allowed = (_cut(image, box) for image in (d, weights, allowed))
     start = None if start is None else np.ascontiguousarray(start[:, *box])
-    method = "primal-dual" if method == "auto" else method
+    if method == "auto":
+        method = "primal-dual" if model.preconditioner_fits(d.shape) else "fista"
     problem: dict[str, Any] = {
         "image": d,
         "w": weights,
@@ -281,6 +286,7 @@ def solve(
         xi=bin_weights,
         step=step,
         method=method,
+        image=seen,
     )
 
 

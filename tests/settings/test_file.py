@@ -67,7 +67,7 @@ def test_what_a_file_says(tmp_path):
         ('preset = "best"', "preset: expected 'auto' or 'paper' or 'well', got 'best'"),
         ("lam = -0.1", "lam: expected a number, at least 0, got -0.1"),
         ("max_iter = 0", "max_iter: expected a number above 0, got 0"),
-        ("pixel_size = 0", "pixel_size: expected a number above 0, got 0"),
+        ("pixel_size = 0", "pixel_size: expected a number from 0.5 to 50, got 0"),
         ("response_alpha = 0", "response_alpha: expected a number between 0 and 1, got 0.0"),
         ("response_alpha = 1.0", "response_alpha: expected a number between 0 and 1, got 1.0"),
         ('response_alpha = "5 %"', "response_alpha: expected a finite number, got '5 %'"),

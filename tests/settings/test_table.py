@@ -26,6 +26,7 @@ from spotcore.settings.table import (
     BETWEEN_0_AND_1,
     DIRECTION,
     INCREASING,
+    PIXEL_SIDE,
     TABLE,
 )
 from spotcore.settings.values import alternatives, checked, expected, option, valid
@@ -38,6 +39,7 @@ ENDS = {
     ABOVE_0: ([0, -TINY, -7], [TINY, 1]),
     AT_LEAST_0: ([-TINY, -7], [0, TINY]),
     BETWEEN_0_AND_1: ([0, 1, 1.5, -0.5], [TINY, math.nextafter(1, 0)]),
+    PIXEL_SIDE: ([0, 0.49, math.nextafter(50, 99), 84.7], [0.5, 50]),
     DIRECTION: ([[0.0, 0.0, 0.0], [1.0, -TINY, 1.0]], [[0.0, 0.0, TINY]]),
     INCREASING: (
         [[1.0], [-TINY, 1.0], [1.0, 1.0], [1.0, 3.0, 2.0]],
@@ -46,7 +48,7 @@ ENDS = {
 }
 #: Values that a type of the table is, as JSON and as the text of an option; lists have no other.
 RIGHT = {
-    float: {"0.25": "0.25", "3": "3"},
+    float: {"0.75": "0.75", "3": "3"},
     int: {"3": "3"},
     str: {'"text"': "text", '"nan"': "nan"},
     bool: {"true": "True"},

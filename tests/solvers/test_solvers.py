@@ -290,3 +290,17 @@ def test_what_may_hold_a_cell_or_weighs_something_is_not_cut_off() -> None:
         rest = (found.model.forward(found.a) - image) * w
         assert found.data_term == pytest.approx(float((rest**2).sum()), rel=1e-3)
         assert (found.a[:, 42:].max() > 0) == bool(mask[60, 60])
+
+
+@pytest.mark.parametrize("shape", [(3, 20_000), (20_000, 3), (1, 9000)])
+def test_a_thin_image_is_solved_without_what_would_be_far_larger(shape: tuple[int, int]) -> None:
+    """What the primal-dual method prepares is quadratic in the longer side."""
+    model = sc.ObservationModel.gaussian([1.0, 2.0, 4.0])
+    image = np.zeros(shape, np.float32)
+    image[shape[0] // 2, shape[1] // 2] = 100.0
+    result = sc.solve(image, model, max_iter=5)
+    assert result.method == "fista"
+    with pytest.raises(ValueError, match=f"'primal-dual', got {shape[0]} x {shape[1]} pixels"):
+        sc.solve(image, model, method="primal-dual")
+    square = np.zeros((64, 64), np.float32)
+    assert sc.solve(square, model, max_iter=1).method == "primal-dual"

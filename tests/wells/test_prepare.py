@@ -10,6 +10,8 @@ from spotcore.simulation.demo import plate_like
 from spotcore.wells import find_cells, prepare_well
 from support.solved import TWO_WIDTHS, resolvable, solved
 
+BLACK = np.zeros((20, 24))
+
 
 def test_simulated_images_get_the_papers_settings():
     image = sc.simulate(100, (128, 128), seed=1).image
@@ -20,8 +22,10 @@ def test_simulated_images_get_the_papers_settings():
     assert well.sigma_limits.tolist() == [2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0]
     np.testing.assert_allclose(well.signal, image * (255 / image.max()), rtol=1e-6)
     assert (well.w == 1).all() and (well.mask == 1).all()
-    cells = find_cells(well, sc.solve(image, sc.ObservationModel.gaussian([1, 2]), max_iter=3))
-    plain = sc.detect(sc.solve(image, sc.ObservationModel.gaussian([1, 2]), max_iter=3))
+    cells = find_cells(
+        well, sc.solve(well.signal, sc.ObservationModel.gaussian([1, 2]), max_iter=3)
+    )
+    plain = sc.detect(sc.solve(well.signal, sc.ObservationModel.gaussian([1, 2]), max_iter=3))
     np.testing.assert_array_equal(cells.yx, plain.yx)
 
 
@@ -32,11 +36,16 @@ def test_choices_override_what_is_found():
     assert (well.w[well.mask == 0] == 0).all() and 0 < well.mask.mean() < 1
     assert ((well.w >= 0) & (well.w <= 1)).all()
     other = prepare_well(
-        image, preset="paper", polarity="bright", lam=3.0, sigma_limits=[1, 2, 4], full_scale=100
+        image,
+        preset="paper",
+        polarity="bright",
+        lam=3.0,
+        sigma_limits=[1, 2, 4],
     )
     assert (other.preset, other.polarity, other.lam) == ("paper", "bright", 3.0)
     assert other.sigma_limits.tolist() == [1, 2, 4]
-    assert other.clipped > well.clipped
+    grey = np.minimum(image, 120)
+    assert prepare_well(grey, full_scale=120).clipped > prepare_well(grey).clipped == 0
     np.testing.assert_array_equal(other.mask, well.mask)  # the well stays where it is
     bare = prepare_well(np.asarray(image)[32:96, 32:96], preset="well")
     assert bare.circle is None and (bare.mask == 1).all()
@@ -49,10 +58,20 @@ def test_choices_override_what_is_found():
         (np.full((4, 4), np.nan), {}, ValueError, "image"),
         (np.zeros((4, 4, 3)), {}, ValueError, "image"),
         (np.zeros((4, 4), complex), {}, TypeError, "image"),
-        (np.zeros((4, 4)), {"preset": "best"}, ValueError, "preset"),
-        (np.zeros((4, 4)), {"polarity": "grey"}, ValueError, "polarity"),
-        (np.zeros((4, 4)), {"lam": -1.0}, ValueError, "lam"),
-        (np.zeros((4, 4)), {"sigma_limits": [2, 1]}, ValueError, "sigma_limits"),
+        (BLACK, {"preset": "best"}, ValueError, "preset"),
+        (BLACK, {"polarity": "grey"}, ValueError, "polarity"),
+        (BLACK, {"lam": -1.0}, ValueError, "lam"),
+        (BLACK, {"sigma_limits": [2, 1]}, ValueError, "sigma_limits"),
+        (BLACK, {"full_scale": 0}, ValueError, "full_scale"),
+        (BLACK, {"full_scale": -1}, ValueError, "full_scale"),
+        (BLACK, {"full_scale": np.nan}, ValueError, "full_scale"),
+        (BLACK + 256, {"full_scale": 255}, ValueError, "values up to 255, got 256"),
+        (BLACK - 1, {}, ValueError, "at least 0"),
+        (BLACK, {"pixel_size": 0.05}, ValueError, "0.5 to 50 µm, got 0.05"),
+        (BLACK, {"pixel_size": 84.7}, ValueError, "0.5 to 50 µm, got 84.7"),
+        (np.zeros((3, 100)), {}, ValueError, "at least 16 pixels high and wide, .*got 3 x 100"),
+        (np.zeros((20, 300)), {}, ValueError, "at most 8 times as long as wide"),
+        (np.zeros((5001, 5001)), {}, ValueError, "25,000,000 pixels"),
     ],
 )
 def test_bad_input(image, options, error, words):
@@ -62,7 +81,7 @@ def test_bad_input(image, options, error, words):
 
 @pytest.mark.parametrize("polarity", ["auto", "dark", "bright"])
 @pytest.mark.parametrize("value", [0, 255])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (64, 64)])
+@pytest.mark.parametrize("shape", [(16, 16), (17, 90), (64, 64)])
 def test_empty_pictures_have_no_cells(shape, value, polarity):
     well, cells = solved(np.full(shape, value, np.uint8), preset="well", polarity=polarity)
     assert np.isfinite(well.signal).all() and len(cells) == 0
@@ -84,3 +103,31 @@ def test_the_demo_well_is_solved(dark):
     assert deep.polarity == well.polarity
     again = sc.match(same, truth)
     assert again.precision == 1.0 and again.recall >= found.recall
+
+
+def test_shares_of_full_scale_are_the_grey_levels():
+    """As scikit-image has them: `image / 255`, in either precision, and 16 bits."""
+    image, _ = plate_like(30, 128, seed=2)
+    grey = np.rint(np.clip(image, 0, 255)).astype(np.uint8)
+    well = prepare_well(grey)
+    for shares in (grey / 255, (grey / 255).astype(np.float32), (grey / 255).astype(np.float16)):
+        same = prepare_well(shares)
+        np.testing.assert_array_equal(same.signal, well.signal)
+        assert same.clipped == well.clipped
+    deep = prepare_well(grey.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(
+        prepare_well((grey.astype(np.uint16) * 257) / 65535, full_scale=1).sigma_limits,
+        deep.sigma_limits,
+    )
+
+
+def test_the_result_of_another_well_is_refused():
+    wells = [prepare_well(plate_like(20, 128, seed=seed)[0]) for seed in (3, 4)]
+    model = sc.ObservationModel.gaussian(wells[0].sigma_limits)
+    result = sc.solve(wells[0].signal, model, wells[0].lam, max_iter=2)
+    find_cells(wells[0], result)
+    with pytest.raises(ValueError, match="same well's signal"):
+        find_cells(wells[1], result)
+    part = sc.solve(wells[0].signal[:64], model, wells[0].lam, max_iter=2)
+    with pytest.raises(ValueError, match="same well's signal"):
+        find_cells(wells[0], part)

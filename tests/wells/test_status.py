@@ -50,7 +50,8 @@ def membrane_only(size=256, grey=200.0, noise=2.0, surround=255.0, seed=0):
     y, x = np.ogrid[:size, :size]
     disc = 1 / (1 + np.exp((np.hypot(y - size / 2, x - size / 2) - 0.45 * size) / 1.5))
     picture = disc * grey + (1 - disc) * surround
-    return picture + noise * np.random.default_rng(seed).standard_normal(picture.shape)
+    noisy = picture + noise * np.random.default_rng(seed).standard_normal(picture.shape)
+    return np.clip(noisy, 0.0, 255.0)
 
 
 # ------------------------------------------------------------------------------------- statuses

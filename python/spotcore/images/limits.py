@@ -6,10 +6,14 @@ from pathlib import Path
 
 from spotcore.images.picture import refused
 
-__all__ = ["MAX_PIXELS", "check_page", "check_size"]
+__all__ = ["MAX_PIXELS", "check_page", "check_size", "check_well_size"]
 
 #: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
 MAX_PIXELS = 100_000_000
+#: Largest picture of one well that is analysed, which takes 200 bytes a pixel.
+MAX_WELL_PIXELS = 25_000_000
+#: Shortest side of one, and how many times longer the other may be.
+MIN_WELL_SIDE, MAX_WELL_RATIO = 16, 8
 
 
 def check_size(path: Path, height: int, width: int) -> None:
@@ -24,3 +28,23 @@ def check_page(path: Path, page: int | None, count: int) -> None:
         raise refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
     if page is not None and not 0 <= page < count:
         raise refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
+
+
+def check_well_size(shape: tuple[int, ...]) -> None:
+    """Refuse what is too small, too thin or too large for a well, before work is done on it.
+
+    Raises
+    ------
+    ValueError
+    """
+    shorter, longer = min(shape), max(shape)
+    if (
+        shorter < MIN_WELL_SIDE
+        or longer > MAX_WELL_RATIO * shorter
+        or shorter * longer > MAX_WELL_PIXELS
+    ):
+        raise ValueError(
+            f"expected a picture of a well, at least {MIN_WELL_SIDE} pixels high and wide, at most "
+            f"{MAX_WELL_RATIO} times as long as wide, of at most {MAX_WELL_PIXELS:,} pixels (cut "
+            f"or bin a larger one), got {shape[0]} x {shape[1]}"
+        )

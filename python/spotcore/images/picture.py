@@ -12,9 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from spotcore._arrays import as_number
 
-__all__ = ["Decoded", "ImageError", "Picture", "luminance", "picture_of", "refused"]
+__all__ = [
+    "PIXEL_SIZE_LIMITS",
+    "Decoded",
+    "ImageError",
+    "Picture",
+    "as_levels",
+    "as_pixel_size",
+    "luminance",
+    "picture_of",
+    "refused",
+]
 
 EXPECTED = "an 8- or 16-bit grey or RGB(A) TIFF, PNG or JPEG image"
+#: Pixel sides [µm] that a picture of a well can have: it is then 0.5 to 500 mm wide at 1000 pixels.
+PIXEL_SIZE_LIMITS = (0.5, 50.0)
+_DEPTHS = (8, 10, 12, 14, 16)  # bits of cameras
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -31,7 +44,7 @@ class Picture:
     ----------
     pixels : numpy.ndarray
         float32 ``[H, W]``, intensities as stored.
-    full_scale : int
+    full_scale : float
         The largest value that the file's bit depth can hold (255, 4095, 65535...).
     pixel_size : float or None
         Pixel side [µm], where the file gives a calibration that can be trusted.
@@ -45,7 +58,7 @@ class Picture:
     """
 
     pixels: NDArray[np.float32]
-    full_scale: int
+    full_scale: float
     pixel_size: float | None
     channel: str
     sha256: str
@@ -55,7 +68,7 @@ class Picture:
     def of(
         cls,
         samples: ArrayLike,
-        full_scale: int | None = None,
+        full_scale: float | None = None,
         pixel_size: float | None = None,
         channel: str | int | None = None,
     ) -> Picture:
@@ -64,13 +77,13 @@ class Picture:
         Parameters
         ----------
         samples : array_like, shape [H, W] or [H, W, 3]
-            uint8 or uint16, in either byte order: intensities as a camera has them, of red, green
-            and blue where there are three.
-        full_scale : int, optional
+            Intensities as a camera has them, of red, green and blue where there are three, as
+            `as_levels` takes them.
+        full_scale : float, optional
             The largest value of the camera's bit depth (4095 for 12 bits in uint16); by default
-            the largest of the type.
+            the largest of uint8 or uint16, or 1 of floats up to 1.
         pixel_size : float, optional
-            Pixel side [µm].
+            Pixel side [µm], 0.5 to 50.
         channel : str or int, optional
             As `read_image` has it.
 
@@ -82,25 +95,20 @@ class Picture:
         Raises
         ------
         TypeError
-            If the array is of another type.
+            If the array does not hold numbers.
         ValueError
-            If it is of another shape, or holds more than `full_scale`, or a number is not above 0.
+            If it is of another shape, not within 0 and its full scale, or needs one.
         """
         array = np.asarray(samples)
-        native = array.dtype.newbyteorder("=")
-        if native not in (np.uint8, np.uint16):
-            raise TypeError(f"picture: expected dtype uint8 or uint16, got {array.dtype}")
         if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.size == 0:
             raise ValueError(f"picture: expected shape [H, W] or [H, W, 3], got {array.shape}")
-        array = np.ascontiguousarray(array, dtype=native)
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
         if pixel_size is not None:
-            pixel_size = as_number(pixel_size, "pixel_size", minimum=0.0, strict=True)
-        scale = int(np.iinfo(array.dtype).max) if full_scale is None else full_scale
-        if not array.max() <= scale:
-            raise ValueError(f"picture: expected values up to {scale}, got {array.max()}")
-        height, width = array.shape[:2]
+            pixel_size = as_pixel_size(pixel_size)
+        levels, scale = as_levels(array, full_scale, "picture")
+        height, width = levels.shape[:2]
         decoded = Decoded(
-            array.reshape(height, width, -1), 3 if array.ndim == 3 else 1, scale, pixel_size
+            levels.reshape(height, width, -1), 3 if array.ndim == 3 else 1, scale, pixel_size
         )
         return picture_of(Path("picture"), decoded, channel, array.tobytes())
 
@@ -111,7 +119,7 @@ class Decoded:
 
     samples: NDArray[Any]
     colours: int
-    full_scale: int
+    full_scale: float
     pixel_size: float | None = None
 
 
@@ -152,6 +160,77 @@ def _grey(
     ):
         return colours[:, :, 0].astype(np.float32), "grey"
     return luminance(colours.astype(np.float32)), "luminance"
+
+
+def as_pixel_size(pixel_size: object) -> float:
+    """Check a pixel side [µm]: one of a picture of a well."""
+    side = as_number(pixel_size, "pixel_size", minimum=0.0, strict=True)
+    low, high = PIXEL_SIZE_LIMITS
+    if not low <= side <= high:
+        raise ValueError(f"pixel_size: expected {low:g} to {high:g} µm, got {side:g}")
+    return side
+
+
+def as_levels(
+    samples: NDArray[Any], full_scale: float | None, name: str
+) -> tuple[NDArray[Any], float]:
+    """Return intensities as grey levels in steps of 1, and the largest level that there can be.
+
+    Floats up to 1 are shares of full scale, as scikit-image has them: of 8, 10, 12, 14 or 16 bits,
+    whichever first has them all as whole levels, otherwise of 16 bits. Everything else is taken as
+    it is, and needs a full scale unless it is uint8 or uint16.
+
+    Parameters
+    ----------
+    samples : ndarray of numbers >= 0
+    full_scale : float or None
+        What the user says.
+    name : str
+        What errors call the samples.
+
+    Returns
+    -------
+    levels : ndarray
+        The samples, or new ones of float32.
+    full_scale : float
+
+    Raises
+    ------
+    TypeError
+        If these are no numbers.
+    ValueError
+        If they are not finite, negative, larger than the full scale, or have none.
+    """
+    kind = samples.dtype.kind
+    if kind not in "uif" or (kind == "f" and samples.dtype.itemsize > 8):
+        raise TypeError(f"{name}: expected integers or floats, got dtype {samples.dtype}")
+    least, most = float(samples.min()), float(samples.max())
+    if not (least >= 0 and most < float("inf")):
+        raise ValueError(f"{name}: expected finite values, at least 0, got {least:g} to {most:g}")
+    if full_scale is not None:
+        full_scale = as_number(full_scale, "full_scale", minimum=0.0, strict=True)
+        if most > full_scale:
+            raise ValueError(f"{name}: expected values up to {full_scale:g}, got {most:g}")
+    elif samples.dtype in (np.uint8, np.uint16):
+        full_scale = float(np.iinfo(samples.dtype).max)
+    elif kind == "f" and most <= 1.0:
+        full_scale = 1.0
+    else:
+        raise ValueError(
+            f"{name}: expected a full_scale beside values of {samples.dtype} up to {most:g}, "
+            "got none"
+        )
+    if kind != "f" or full_scale != 1.0:
+        return samples, int(full_scale) if full_scale == int(full_scale) else full_scale
+    shares = samples.astype(np.float64)
+    rounding = float(np.finfo(samples.dtype).eps)  # twice what a share is off by
+    for depth in _DEPTHS:
+        levels = shares * (2**depth - 1)
+        whole = np.rint(levels)
+        off = rounding * (2**depth - 1)
+        if off < 0.25 and np.abs(levels - whole).max() <= off:
+            return whole.astype(np.float32), 2**depth - 1
+    return levels.astype(np.float32), 2**depth - 1
 
 
 def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:

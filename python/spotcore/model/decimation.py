@@ -40,6 +40,9 @@ KERNEL_TOL = 4e-5
 # multiple of the coarse sampling frequency (beta), in the fewest taps that do.
 _LOWPASS_WIDTH = 7
 _LOWPASS_BETA = 13.0
+#: Half length of a kernel on its own grid, which takes some three seconds to make; a bin of both
+#: sharp and very wide kernels would take minutes.
+_LONGEST = 2048
 _COARSEST = 16
 
 
@@ -109,6 +112,11 @@ def lowpass(scale: int) -> NDArray[np.float64]:
 
 def _kernel(lower: float, upper: float, tol: float) -> SeparableKernel:
     scale = coarsest_scale(lower, upper, tol)
+    if 7.0 * upper / scale > _LONGEST:
+        raise ValueError(
+            f"sigma_limits: expected bins whose kernels reach at most {_LONGEST} points of their "
+            f"grid, got one from {lower:g} to {upper:g} pixels, on a grid of {scale}: split it"
+        )
     sigma, weights = quadrature(lower, upper)
     half = half_length(lower, upper, tol)
     if scale == 1:

@@ -9,10 +9,10 @@ import numpy as np
 
 from spotcore import _core
 from spotcore._arrays import as_image, as_number, as_real, as_shape, as_sigma_limits, as_stack
-from spotcore._backends import as_threads
+from spotcore._backends import as_threads, one_blas_thread
 from spotcore.model.decimation import KERNEL_TOL, multiscale_kernels
 from spotcore.model.kernels import SeparableKernel, separable_factors
-from spotcore.model.preconditioner import Preconditioner, build
+from spotcore.model.preconditioner import Preconditioner, build, fits
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -116,6 +116,10 @@ class ObservationModel:
         """Compiled plan for images of one shape: threads and workspace, reused by a solver."""
         return _core.Operations(self.kernels, *shape, threads=as_threads(threads))
 
+    def preconditioner_fits(self, shape: tuple[int, int]) -> bool:
+        """Tell whether `preconditioned_plan` takes memory in proportion to images of a shape."""
+        return fits(self.kernels, as_shape(shape))
+
     def preconditioned_plan(
         self, shape: tuple[int, int], threads: int | None = None
     ) -> _core.Operations:
@@ -131,7 +135,13 @@ class ObservationModel:
             )
 
         if key not in self._preconditioners:
-            unscaled = build(self.kernels, key)
+            if not fits(self.kernels, key):
+                raise ValueError(
+                    f"image: expected one that is not so thin for the method 'primal-dual', got "
+                    f"{key[0]} x {key[1]} pixels: take 'fista'"
+                )
+            with one_blas_thread():
+                unscaled = build(self.kernels, key)
             ratio = plan(unscaled).preconditioner_ratio(_RATIO_ITERATIONS)
             self._preconditioners[key] = unscaled.scaled(_RATIO_MARGIN * max(1.0, ratio))
         return plan(self._preconditioners[key])

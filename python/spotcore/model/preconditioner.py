@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # Smallest c that (c + M)^-1 is used with, and the eigenvalues left out, relative to the largest.
 _FLOOR = 5e-5
 _LEFT_OUT = 0.05 * _FLOOR
+# What it may take while it is built, of which a solve's own memory is a small part.
+_MOST_BYTES = 150_000_000
+_MOST_BYTES_PER_PIXEL = 150
 
 
 class Preconditioner(NamedTuple):
@@ -60,6 +63,17 @@ class Preconditioner(NamedTuple):
     def scaled(self, factor: float) -> Preconditioner:
         """Preconditioner with another scale."""
         return self._replace(scale=factor)
+
+
+def fits(kernels: Sequence[SeparableKernel], shape: tuple[int, int]) -> bool:
+    """Tell whether what `build` takes is in proportion to an image of this shape.
+
+    It holds matrices of half of an axis by half: as many values as a square image has, and far more
+    than a thin one.
+    """
+    images = sum(len(kernel.factors) for kernel in kernels)
+    held = 8 * (max(shape) / 2) ** 2 * (images + 4)
+    return held <= _MOST_BYTES + _MOST_BYTES_PER_PIXEL * shape[0] * shape[1]
 
 
 def build(kernels: Sequence[SeparableKernel], shape: tuple[int, int]) -> Preconditioner:

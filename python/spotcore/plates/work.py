@@ -92,14 +92,10 @@ def analyse_file(
     ValueError
         If a setting does not fit the image.
     """
-    from threadpoolctl import threadpool_limits
-
     started, reading = now(), dict[str, float]()
     with timed(reading, "read"):
         picture = read_image(path, settings.channel, page)
-    # Of NumPy's own threads: where wells run side by side, they would wait for each other.
-    with threadpool_limits(settings.threads, "blas"):
-        analysis = analyse(picture, settings, progress=progress)
+    analysis = analyse(picture, settings, progress=progress)
     analysis = replace(analysis, seconds=reading | analysis.seconds)
     return write_well(files, analysis, path, page, started)
 

@@ -32,7 +32,7 @@ class ImageRecord:
     ----------
     height, width : int
         In pixels.
-    full_scale : int or None
+    full_scale : float or None
         Largest grey level of the file.
     channel : str or None
         How the grey picture was made.
@@ -44,7 +44,7 @@ class ImageRecord:
 
     height: int
     width: int
-    full_scale: int | None = None
+    full_scale: float | None = None
     channel: str | None = None
     pixel_size_um: float | None = None
     colour: Colour | None = None

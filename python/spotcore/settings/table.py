@@ -47,6 +47,8 @@ INCREASING = Range(
     lambda v: len(v) > 1 and v[0] >= 0 and all(a < b for a, b in itertools.pairwise(v)),
 )
 
+PIXEL_SIDE = Range(" from 0.5 to 50", "0.5<=x<=50", lambda x: 0.5 <= x <= 50)
+
 LENGTH = "µm where the pixel size is known, else pixels"
 
 
@@ -132,7 +134,14 @@ class Settings:
         more="The number is a text in a file of settings, too.",
     )
     pixel_size: float | None = _row(
-        None, "Pixel side", unit="µm", range=ABOVE_0, automatic="the image file's"
+        None,
+        "Pixel side",
+        unit="µm",
+        range=PIXEL_SIDE,
+        automatic="the image file's",
+        more="With it spots are looked for at the scales of a well in µm, otherwise at those of "
+        "the well's radius in the picture: counts, and what share of it a spot secreted, change. "
+        "Lengths are then in µm.",
     )
     lam: float | None = _row(
         None, "Weight of the group sparsity (λ)", range=AT_LEAST_0, automatic="the preset's own"

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
+from spotcore._backends import one_blas_thread
+from spotcore.images.limits import check_well_size
+from spotcore.images.picture import as_levels, as_pixel_size
 from spotcore.model.kernels import gaussian_kernels
 from spotcore.wells.circle import Circle, find_well, flat_part, well_depth
 from spotcore.wells.curvature import Curvature
@@ -207,6 +210,7 @@ class Well:
         return _peak_scale(self.spot_scale)
 
 
+@one_blas_thread()
 def prepare_well(
     image: ArrayLike,
     *,
@@ -214,7 +218,7 @@ def prepare_well(
     polarity: Literal["auto", "dark", "bright"] = "auto",
     lam: float | None = None,
     sigma_limits: ArrayLike | None = None,
-    full_scale: float = 255.0,
+    full_scale: float | None = None,
     pixel_size: float | None = None,
 ) -> Well:
     """Make an image of a well ready for a solve.
@@ -222,7 +226,8 @@ def prepare_well(
     Parameters
     ----------
     image : array_like, shape [H, W]
-        Grey levels, in steps of 1 (as integers come from a file).
+        Grey levels, in steps of 1 (as integers come from a file); or floats up to 1, which are
+        shares of full scale (`spotcore.images.picture.as_levels`).
     preset : {"auto", "paper", "well"}
         "paper": the papers' grid, lam = 0.5 and scale [0, 255], no background taken off; for
         simulated images. "well": what real wells need. "auto": "well" if the image shows the edge
@@ -233,10 +238,12 @@ def prepare_well(
         Instead of the preset's.
     sigma_limits : array_like, shape [K + 1], optional
         Instead of the preset's, in pixels.
-    full_scale : float
-        The largest grey level that the file can hold.
+    full_scale : float, optional
+        The largest grey level that the file can hold; by default 255, and 65535 if there is a
+        larger level than that.
     pixel_size : float, optional
-        Pixel side in µm: the preset "well" has its sigma bins in µm then (`SIGMA_LIMITS_UM`).
+        Pixel side in µm, 0.5 to 50: the preset "well" has its sigma bins in µm then
+        (`SIGMA_LIMITS_UM`).
 
     Returns
     -------
@@ -245,9 +252,17 @@ def prepare_well(
     Raises
     ------
     ValueError, TypeError
-        If the image is not a finite image, or an option is not what is expected.
+        If the image is not a finite image of a well's size, or not within 0 and its full scale, or
+        an option is not what is expected.
     """
     grey = as_image(image, "image")
+    check_well_size(grey.shape)
+    if full_scale is None and grey.max() > 1.0:
+        full_scale = 255.0 if grey.max() <= 255.0 else 65535.0
+    levels, full_scale = as_levels(np.asarray(image), full_scale, "image")
+    grey = as_image(levels, "image")
+    if pixel_size is not None:
+        pixel_size = as_pixel_size(pixel_size)
     as_choice(preset, "preset", ("auto", "paper", "well"))
     as_choice(polarity, "polarity", ("auto", "dark", "bright"))
     circle = find_well(grey)

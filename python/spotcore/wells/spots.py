@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spotcore._arrays import as_number
+from spotcore._backends import one_blas_thread
 from spotcore.detections import Cells, detect
 from spotcore.wells import artefacts
 from spotcore.wells.artefacts import Artefacts, Shape
@@ -60,6 +61,7 @@ def find_cells(well: Well, result: Result, threshold: float | None = None) -> Ce
     return find_spots(well, result, threshold).cells
 
 
+@one_blas_thread()
 def find_spots(well: Well, result: Result, threshold: float | None = None) -> Spots:
     """Turn the solution for a prepared well into its cells and its artefacts.
 
@@ -85,8 +87,15 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     -------
     Spots
         Strongest cells first. A cell that the solver explains otherwise has no secretion.
+
+    Raises
+    ------
+    ValueError
+        If the result is not of this well, or the threshold is not finite.
     """
     limit = None if threshold is None else as_number(threshold, "threshold")
+    if not np.array_equal(result.image, well.signal):
+        raise ValueError("result: expected that of a solve of the same well's signal, got another")
     if well.preset == "paper":
         return Spots(detect(result, limit), Artefacts.of([]))
     limit = PEAK_FACTOR if limit is None else limit
