@@ -191,7 +191,7 @@ def test_bad_kernels_are_named() -> None:
         _core.Operations([(taps, 2, low), (taps, 2, 2 * low)], 8, 8)
 
 
-@pytest.mark.parametrize("limits", [(2.3, 5000.0), (2.3, 5.0, 2000.0), (5000.0, 10_000.0)])
+@pytest.mark.parametrize("limits", [(2.3, 5000.0), (5000.0, 10_000.0)])
 def test_a_bin_that_would_take_minutes_is_refused(limits: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=r"sigma_limits: expected bins whose kernels .*split it"):
         sc.ObservationModel.gaussian(limits)
