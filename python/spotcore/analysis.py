@@ -214,9 +214,14 @@ def analyse(
     """
     settings = valid(Settings() if settings is None else settings)
     if isinstance(picture, str | PathLike):
-        picture = read_image(picture, settings.channel)
+        picture = read_image(
+            picture,
+            settings.channel,
+            projection=settings.projection,
+            full_scale=settings.full_scale,
+        )
     elif not isinstance(picture, Picture):
-        picture = Picture.of(picture, channel=settings.channel)
+        picture = Picture.of(picture, settings.full_scale, channel=settings.channel)
     seconds: dict[str, float] = {}
     with timed(seconds, "prepare"):
         seen, colour, well = prepare_picture(picture, settings)

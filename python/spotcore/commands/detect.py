@@ -61,6 +61,8 @@ def detect(
             typer.echo(json.dumps(record.as_json()))
         elif not quiet:
             typer.echo(_summary(path, record))
+        for note in record.image.notes if record.image and not quiet else ():
+            typer.echo(f"spotcore: {path}: {note}", err=True)
     if failed:
         raise fail(f"{failed} of {len(names)} images failed")
 

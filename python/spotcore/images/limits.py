@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spotcore.images.picture import refused
+from spotcore.images.picture import Planes, refused
 
-__all__ = ["MAX_PIXELS", "check_page", "check_size", "check_well_size"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "check_memory", "check_page", "check_size", "check_well_size"]
 
 #: Largest image that is decoded: a file of a few bytes can declare 2^64 pixels.
 MAX_PIXELS = 100_000_000
+#: Largest samples that are decoded, and largest file: MAX_PIXELS of 16-bit RGBA.
+MAX_BYTES = 8 * MAX_PIXELS
 #: Largest picture of one well that is analysed, which takes 200 bytes a pixel.
 MAX_WELL_PIXELS = 25_000_000
 #: Shortest side of one, and how many times longer the other may be.
@@ -22,12 +24,23 @@ def check_size(path: Path, height: int, width: int) -> None:
         raise refused(path, f"{height} x {width} pixels", f"1 to {MAX_PIXELS} pixels")
 
 
-def check_page(path: Path, page: int | None, count: int) -> None:
+def check_page(path: Path, planes: Planes, count: int) -> None:
     """Refuse a page that is not there, and to guess one of several."""
-    if page is None and count > 1:
-        raise refused(path, "a TIFF of several pages", "a TIFF of one page, or its page's number")
-    if page is not None and not 0 <= page < count:
-        raise refused(path, f"page {page} of a file of {count}", "one of its pages, from 0")
+    if planes.page is not None and not 0 <= planes.page < count:
+        raise refused(path, f"page {planes.page} of a file of {count}", "one of its pages, from 0")
+    if planes.page is None and planes.projection == "none" and count > 1:
+        raise refused(
+            path,
+            f"a file of several pages ({count})",
+            f"one picture: its page, 0 to {count - 1} (--page), or the brightest of all "
+            "(--projection max)",
+        )
+
+
+def check_memory(path: Path, values: int, itemsize: int) -> None:
+    """Refuse what would take more memory than the largest picture, before it is decoded."""
+    if values * itemsize > MAX_BYTES:
+        raise refused(path, f"{values * itemsize:,} bytes of samples", f"at most {MAX_BYTES:,}")
 
 
 def check_well_size(shape: tuple[int, ...]) -> None:

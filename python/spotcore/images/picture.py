@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ __all__ = [
     "Decoded",
     "ImageError",
     "Picture",
+    "Planes",
     "as_levels",
     "as_pixel_size",
     "luminance",
@@ -24,7 +25,7 @@ __all__ = [
     "refused",
 ]
 
-EXPECTED = "an 8- or 16-bit grey or RGB(A) TIFF, PNG or JPEG image"
+EXPECTED = "a grey or RGB(A) picture (TIFF, PNG, JPEG, BMP, GIF, WebP, JPEG 2000)"
 #: Pixel sides [µm] that a picture of a well can have: it is then 0.5 to 500 mm wide at 1000 pixels.
 PIXEL_SIZE_LIMITS = (0.5, 50.0)
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of cameras
@@ -55,6 +56,11 @@ class Picture:
     colours : numpy.ndarray or None
         float32 ``[H, W, 3]``, red, green and blue as stored, where `pixels` is the luminance of a
         picture whose colours differ.
+    orientation : int
+        How the file's rows and columns were turned to show it upright: 1 to 8 as EXIF and TIFF have
+        it, 1 if not at all.
+    notes : tuple of str
+        What the file says and was not believed, and what was assumed instead.
     """
 
     pixels: NDArray[np.float32]
@@ -63,6 +69,8 @@ class Picture:
     channel: str
     sha256: str
     colours: NDArray[np.float32] | None = None
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -113,18 +121,58 @@ class Picture:
         return picture_of(Path("picture"), decoded, channel, array.tobytes())
 
 
+class Planes(NamedTuple):
+    """Which of several pictures of a file is meant.
+
+    Attributes
+    ----------
+    page : int or None
+        Its number, from 0.
+    projection : {"none", "max"}
+        "max": at each pixel the brightest of all.
+    """
+
+    page: int | None = None
+    projection: str = "none"
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """Samples [H, W, S] with the number of colours among them, before a grey image is chosen."""
+    """Samples [H, W, S], before a grey image is chosen.
+
+    Attributes
+    ----------
+    samples : ndarray
+    colours : int
+        3 if they are red, green, blue and anything; 1 if the first one is grey and the others are
+        not to be seen; 0 if they are channels, one of which has to be chosen.
+    full_scale : float
+    pixel_size : float or None
+    channels : tuple of str
+        Names of the channels, where they have any.
+    orientation, notes
+        As `Picture` has them, of samples that are not turned yet.
+    """
 
     samples: NDArray[Any]
     colours: int
     full_scale: float
     pixel_size: float | None = None
+    channels: tuple[str, ...] = ()
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
 
 
-def picture_of(path: Path, decoded: Decoded, channel: str | int | None, data: bytes) -> Picture:
-    """Make a grey picture, with its colours where they differ, of what was decoded."""
+def picture_of(
+    path: Path,
+    decoded: Decoded,
+    channel: str | int | None,
+    data: bytes,
+    full_scale: float | None = None,
+) -> Picture:
+    """Make a grey picture, upright, with its colours where they differ, of what was decoded."""
+    decoded = replace(decoded, samples=_upright(decoded.samples, decoded.orientation))
+    decoded = _scaled(path, decoded, full_scale)
     pixels, name = _grey(path, decoded, channel)
     colours = decoded.samples[:, :, :3] if name == "luminance" else None
     return Picture(
@@ -134,7 +182,54 @@ def picture_of(path: Path, decoded: Decoded, channel: str | int | None, data: by
         channel=name,
         sha256=hashlib.sha256(data).hexdigest(),
         colours=None if colours is None else np.ascontiguousarray(colours, dtype=np.float32),
+        orientation=decoded.orientation,
+        notes=decoded.notes,
     )
+
+
+def _scaled(path: Path, decoded: Decoded, full_scale: float | None) -> Decoded:
+    """Take the user's full scale, or where 16 bits hold fewer, the ceiling that they show."""
+    if full_scale is not None:
+        full_scale = as_number(full_scale, "full_scale", minimum=0.0, strict=True)
+        if decoded.samples.max() > full_scale:
+            most = f"a grey level of {decoded.samples.max()}"
+            raise refused(path, most, f"a full scale that holds it, not {full_scale:g}")
+        return replace(decoded, full_scale=full_scale)
+    if decoded.samples.dtype != np.uint16 or decoded.full_scale != 65535:
+        return decoded
+    ceiling = _ceiling(decoded.samples)
+    if ceiling is None:
+        return decoded
+    note = f"full scale {ceiling}, the ceiling of its data (--full-scale gives another)"
+    return replace(decoded, full_scale=ceiling, notes=(*decoded.notes, note))
+
+
+def _ceiling(samples: NDArray[np.uint16]) -> int | None:
+    """Return the largest level of a camera of fewer bits than 16, where the data shows it.
+
+    Either the lowest bits are never set, or values pile up where 10, 12 or 14 bits end.
+    """
+    used = int(np.bitwise_or.reduce(samples, axis=None))
+    step = used & -used  # the lowest bit that is ever set
+    if step >= 4:
+        return 65536 - step
+    most = int(samples.max())
+    if most in (2**10 - 1, 2**12 - 1, 2**14 - 1):
+        ends, before = (int(np.count_nonzero(samples == most - below)) for below in (0, 1))
+        if ends > 3 * before + 10:
+            return most
+    return None
+
+
+def _upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn and mirror [H, W, S] as EXIF and TIFF number it: 1 is upright, 6 a quarter to go."""
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    return samples
 
 
 def _grey(
@@ -144,7 +239,7 @@ def _grey(
     samples = decoded.samples
     count = samples.shape[2]
     if channel is not None:
-        number = _CHANNELS.get(str(channel).lower(), channel)
+        number = _named(decoded.channels).get(str(channel).lower(), channel)
         try:
             index = int(number)
         except (TypeError, ValueError, OverflowError):  # a record may say anything
@@ -152,6 +247,11 @@ def _grey(
         if not 0 <= index < count:
             raise refused(path, f"channel {channel!r} of a file of {count}", "one of its channels")
         return samples[:, :, index].astype(np.float32), f"channel {channel}"
+    if decoded.colours == 0:
+        names = f" ({', '.join(decoded.channels)})" if decoded.channels else ""
+        raise refused(
+            path, f"a file of {count} channels{names}", f"a channel, 0 to {count - 1} (--channel)"
+        )
     if decoded.colours == 1:
         return samples[:, :, 0].astype(np.float32), "grey"
     colours = samples[:, :, :3]
@@ -160,6 +260,11 @@ def _grey(
     ):
         return colours[:, :, 0].astype(np.float32), "grey"
     return luminance(colours.astype(np.float32)), "luminance"
+
+
+def _named(channels: tuple[str, ...]) -> dict[str, int]:
+    """Return the numbers of the channels by their names in lower case."""
+    return {name.lower(): number for number, name in enumerate(channels)} or _CHANNELS
 
 
 def as_pixel_size(pixel_size: object) -> float:

@@ -7,46 +7,53 @@ are used.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from spotcore.images.limits import MAX_PIXELS
-from spotcore.images.picture import Decoded, ImageError, Picture, picture_of, refused
-from spotcore.images.raster import decode_jpeg, decode_png
-from spotcore.images.tiff import decode_tiff
+from spotcore.images.limits import MAX_BYTES
+from spotcore.images.picture import Decoded, ImageError, Picture, Planes, picture_of, refused
+from spotcore.images.raster import RASTER_FORMATS, decode_raster
+from spotcore.images.tiff import count_tiff_pages, decode_tiff
 
-__all__ = ["MAX_FILE_BYTES", "count_pages", "read_image"]
+__all__ = ["count_pages", "is_picture", "read_image"]
 
-#: Largest file that is read: MAX_PIXELS of 16-bit RGBA, uncompressed.
-MAX_FILE_BYTES = 8 * MAX_PIXELS
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def read_image(
     path: str | os.PathLike[str],
     channel: str | int | None = None,
     page: int | None = None,
+    projection: Literal["none", "max"] = "none",
+    full_scale: float | None = None,
 ) -> Picture:
-    """Read an 8- or 16-bit TIFF, PNG or JPEG as one grey image.
+    """Read a TIFF, PNG, JPEG, BMP, GIF, WebP or JPEG 2000 as one grey image.
 
     The format is told from the file's first bytes, not from its name. Sizes are checked before
-    anything is decoded. Float images, stacks, CMYK and palettes (other than ImageJ's lookup
-    tables, whose indices are the intensities) are refused: their intensities have no one meaning.
+    anything is decoded. Palettes become their colours (ImageJ's lookup tables are for display: the
+    indices are the intensities), CMYK is refused. A picture is turned upright as its file says.
+    Of a TIFF, OME's and ImageJ's channels are channels, thumbnails and masks are nothing.
 
     Parameters
     ----------
     path : path-like
         The file.
     channel : str or int, optional
-        ``"red"``, ``"green"``, ``"blue"`` or a channel number from 0. By default a colour image
-        becomes its luminance (ITU-R BT.601); alpha is ignored.
+        ``"red"``, ``"green"``, ``"blue"``, the name of a channel or its number from 0. By default a
+        colour image becomes its luminance (ITU-R BT.601); alpha is ignored.
     page : int, optional
-        Page of a TIFF, from 0. By default the file has to have one page only.
+        Picture of a file of several, from 0: a page, or a plane of a stack. By default the file has
+        to have one only.
+    projection : {"none", "max"}
+        "max": of all pictures of a file, without a `page`, the brightest at each pixel.
+    full_scale : float, optional
+        Largest grey level that there can be; by default that of the file's bit depth or tags, or
+        the ceiling that its data shows.
 
     Returns
     -------
@@ -60,10 +67,21 @@ def read_image(
     """
     path = Path(path)
     data = _read_bytes(path)
-    decode = _decoder(path, data)
+    planes = Planes(page, projection)
     with _damage_named(path):
-        decoded: Decoded = decode(path, data, page)
-    return picture_of(path, decoded, channel, data)
+        decoded: Decoded
+        if data[:4] in _TIFF:
+            decoded = decode_tiff(path, data, planes, full_scale)
+        elif is_picture(data):
+            decoded = decode_raster(path, data, planes)
+        else:
+            raise refused(path, f"a file that begins with {data[:8]!r}")
+        return picture_of(path, decoded, channel, data, full_scale)
+
+
+def is_picture(start: bytes) -> bool:
+    """Tell by its first bytes whether a file is of a kind that `read_image` reads."""
+    return start[:4] in _TIFF or start.startswith(tuple(RASTER_FORMATS))
 
 
 def count_pages(path: str | os.PathLike[str]) -> int:
@@ -72,12 +90,12 @@ def count_pages(path: str | os.PathLike[str]) -> int:
     Parameters
     ----------
     path : path-like
-        A TIFF, PNG or JPEG file.
+        A picture file.
 
     Returns
     -------
     int
-        Pages of a TIFF; 1 for PNG and JPEG.
+        Pages of a TIFF, or planes of its stack; 1 of all others.
 
     Raises
     ------
@@ -86,12 +104,12 @@ def count_pages(path: str | os.PathLike[str]) -> int:
     """
     path = Path(path)
     data = _read_bytes(path)
-    if _decoder(path, data) is not decode_tiff:
+    if data[:4] not in _TIFF:
+        if not is_picture(data):
+            raise refused(path, f"a file that begins with {data[:8]!r}")
         return 1
-    import tifffile
-
-    with _damage_named(path), tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        return len(tiff.pages)
+    with _damage_named(path):
+        return count_tiff_pages(data)
 
 
 class _NotInThisThread(logging.Filter):
@@ -128,19 +146,8 @@ def _read_bytes(path: Path) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise refused(path, "no regular file")
-        if not 0 < status.st_size <= MAX_FILE_BYTES:
+        if not 0 < status.st_size <= MAX_BYTES:
             raise refused(path, f"a file of {status.st_size} bytes")
         return path.read_bytes()
     except OSError as error:
         raise refused(path, f"an unreadable file ({error.strerror})") from error
-
-
-def _decoder(path: Path, data: bytes) -> Any:
-    """Choose by the magic number: names lie."""
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return decode_tiff
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return decode_png
-    if data[:3] == b"\xff\xd8\xff":
-        return decode_jpeg
-    raise refused(path, f"a file that begins with {data[:8]!r}")

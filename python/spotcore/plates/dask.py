@@ -22,7 +22,7 @@ from typing import Any
 
 from spotcore._backends import __version__
 from spotcore._files import atomic_file
-from spotcore.images.read import MAX_FILE_BYTES
+from spotcore.images.limits import MAX_BYTES
 from spotcore.plates.work import Job, analyse_or_refuse, failure, refuse, remove_outputs
 from spotcore.results.names import WellFiles
 from spotcore.results.record import Record
@@ -141,7 +141,7 @@ def _keep(job: Job, future: Any) -> None:
 def _can_be_sent(path: Path) -> bool:
     """Tell whether a file is one that `read_image` would read, and that can be read."""
     try:
-        return path.is_file() and path.stat().st_size <= MAX_FILE_BYTES and os.access(path, os.R_OK)
+        return path.is_file() and path.stat().st_size <= MAX_BYTES and os.access(path, os.R_OK)
     except OSError:
         return False
 

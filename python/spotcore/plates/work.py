@@ -94,7 +94,13 @@ def analyse_file(
     """
     started, reading = now(), dict[str, float]()
     with timed(reading, "read"):
-        picture = read_image(path, settings.channel, page)
+        picture = read_image(
+            path,
+            settings.channel,
+            page,
+            projection=settings.projection,
+            full_scale=settings.full_scale,
+        )
     analysis = analyse(picture, settings, progress=progress)
     analysis = replace(analysis, seconds=reading | analysis.seconds)
     return write_well(files, analysis, path, page, started)

@@ -46,7 +46,13 @@ def find_picture(record: Record, folder: Path) -> Picture:
         if not place.is_file():
             continue
         try:
-            picture = read_image(place, record.settings.get("channel"), record.page)
+            picture = read_image(
+                place,
+                record.settings.get("channel"),
+                record.page,
+                projection=record.settings.get("projection", "none"),
+                full_scale=record.settings.get("full_scale"),
+            )
         except (ImageError, OSError) as error:
             why = str(error)
             continue

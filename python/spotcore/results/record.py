@@ -40,6 +40,10 @@ class ImageRecord:
         Pixel side in µm, where it is known.
     colour : Colour or None
         How a colour picture became a grey one.
+    orientation : int
+        How the file's rows and columns were turned, as EXIF numbers it; 1 if not at all.
+    notes : tuple of str
+        What the file says and was not believed, and what was assumed instead.
     """
 
     height: int
@@ -48,6 +52,8 @@ class ImageRecord:
     channel: str | None = None
     pixel_size_um: float | None = None
     colour: Colour | None = None
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,8 @@ class Record:
                 channel=picture.channel,
                 pixel_size_um=analysis.pixel_size,
                 colour=analysis.colour,
+                orientation=picture.orientation,
+                notes=picture.notes,
             ),
             well=WellRecord(
                 preset=well.preset,

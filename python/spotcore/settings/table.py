@@ -133,6 +133,16 @@ class Settings:
         automatic="luminance",
         more="The number is a text in a file of settings, too.",
     )
+    projection: Literal["none", "max"] = _row(
+        "none",
+        "Of a file of several pictures, none: one page; max: the brightest of all at each pixel",
+    )
+    full_scale: float | None = _row(
+        None,
+        "Largest grey level of the camera (4095 for 12 bits)",
+        range=ABOVE_0,
+        automatic="from the file's bit depth or tags, or the ceiling that its data shows",
+    )
     pixel_size: float | None = _row(
         None,
         "Pixel side",
