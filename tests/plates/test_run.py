@@ -242,7 +242,7 @@ def test_the_layout_the_report_and_exports(tmp_path):
     ("options", "says"),
     [
         (["--format", "97"], "format: expected one of 6, 12"),
-        (["--pattern", "{row}.png"], "unknown field {row}"),
+        (["--pattern", "{col}.png"], "unknown field {col}"),
         (["--format", "6", "--pattern", "{well}.png"], "B4.png: expected a well from A1 to B3"),
         (["--layout", "layout.csv"], "layout.csv, line 2, well: "),
         (["--layout", "none.csv"], "none.csv"),

@@ -22,7 +22,7 @@ from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder, t
 from spotcore.export import FORMATS, export_folder
 from spotcore.networks import load_network
 from spotcore.plates.compare import compare_wells
-from spotcore.plates.files import PlateImages, find_images
+from spotcore.plates.files import PlateImages, find_images, same_pictures
 from spotcore.plates.layout import read_layout
 from spotcore.plates.replicates import find_background
 from spotcore.plates.run import PlateProgress, run_plate
@@ -47,13 +47,19 @@ def plate(
     pattern: Annotated[
         str | None,
         typer.Option(
-            help="How the names are made: {well} (A1, A01), {index} (from 1, row by row), "
-            "{channel}, * for anything; such as 'image1_Well_{index}.png'. Default: found out.",
+            help="How the names are made: {well} (A1, A01), or {row} and {column}, or {index} "
+            "(from 1, row by row); {channel}, or {wave} for its number; {site}, {z}, {t}; * for "
+            "anything; such as 'image1_Well_{index}.png'. Default: found out.",
         ),
     ] = None,
     wells: Annotated[
-        int, typer.Option("--format", help="Wells of the plate: 6, 12, 24, 48, 96 or 384.")
-    ] = 96,
+        int | None,
+        typer.Option(
+            "--format",
+            help="Wells of the plate: 6, 12, 24, 48, 96, 384 or 1536. Default: 96, or more if "
+            "the names say so.",
+        ),
+    ] = None,
     layout: Annotated[
         Path | None,
         typer.Option(
@@ -91,7 +97,7 @@ def plate(
     try:
         if source.resolve() == output.resolve():
             raise ValueError(f"{output}: expected another folder than that of the images")
-        images = find_images(source, pattern, plate_format(wells))
+        images = find_images(source, pattern, None if wells is None else plate_format(wells))
         lying = None if layout is None else read_layout(layout, images.plate)
         if lying is not None:  # a misspelt control is worth knowing before the work
             find_background((row.stimulus for row in lying.rows()), background)
@@ -108,6 +114,7 @@ def plate(
     silent = quiet or as_json
     if not silent:
         _introduce(images, pattern)
+    _warn(images)
     threads = settings.threads or 1
     workers = workers or max(1, int(str(backend_info()["threads"])) // threads)
     start = time.monotonic()
@@ -181,7 +188,8 @@ def _introduce(images: PlateImages, pattern: str | None) -> None:
         typer.echo(f"{len(images.wells)} pages are the wells, row by row")
     elif pattern is None:
         first = images.wells[0]
-        typer.echo(f"names read as {images.pattern!r}: {first.path.name} is {first.name}")
+        whose = f" (names of {images.scheme})" if images.scheme else ""
+        typer.echo(f"names read as {images.pattern!r}{whose}: {first.path.name} is {first.name}")
     if images.channels:
         typer.echo(f"channels: {', '.join(images.channels)}")
     if images.missing:
@@ -189,8 +197,15 @@ def _introduce(images: PlateImages, pattern: str | None) -> None:
             f"{len(images.missing)} of {images.plate.wells * max(1, len(images.channels))} "
             f"have no image: {_listed(images.missing)}"
         )
+
+
+def _warn(images: PlateImages) -> None:
+    """Say what is odd about the folder, on stderr."""
     if images.ignored:
-        typer.echo(f"left out, their names do not fit: {_listed(images.ignored)}")
+        left_out = _listed(images.ignored)
+        typer.echo(f"spotcore: left out, their names are of no well: {left_out}", err=True)
+    for names in same_pictures(images):
+        typer.echo(f"spotcore: the same picture, byte by byte: {_listed(names)}", err=True)
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 
 from spotcore.images.picture import ImageError
 from spotcore.images.read import count_pages
-from spotcore.plates.patterns import NamePattern, Place, guess_pattern
+from spotcore.plates.naming import guess_naming, smallest_plate
+from spotcore.plates.patterns import NamePattern, Place
 from spotcore.plates.wells import PlateFormat, Position, plate_format
+from spotcore.results.names import PlateFiles, WellFiles
 
-__all__ = ["PlateImages", "WellImage", "find_images"]
+__all__ = ["PlateImages", "WellImage", "find_images", "same_pictures"]
 
 SUFFIXES = frozenset((".png", ".tif", ".tiff", ".jpg", ".jpeg"))
 _TIFF = (".tif", ".tiff")
+#: How the names of the pictures end that spotcore draws of its results.
+_OVERLAY = WellFiles(Path(), "").overlay.name
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,15 @@ class PlateImages:
         Shape of the plate.
     ignored : tuple of str
         Names of other pictures in the folder, which do not fit the pattern.
+    scheme : str or None
+        Whose names they are, where they are known.
     """
 
     wells: tuple[WellImage, ...]
     pattern: str | None
     plate: PlateFormat
     ignored: tuple[str, ...] = ()
+    scheme: str | None = None
 
     @property
     def channels(self) -> list[str]:
@@ -94,9 +103,9 @@ def find_images(
         pages in a folder hold a channel in each ("page1", "page2", ...).
     pattern : str, optional
         How the names are made, as of `NamePattern`. By default it is found, among the PNG, TIFF
-        and JPEG files of the folder, by `guess_pattern`.
+        and JPEG files of the folder, by `guess_naming`.
     plate : PlateFormat, optional
-        Shape of the plate; 96 wells by default.
+        Shape of the plate; 96 wells by default, or as many more as the names speak of.
 
     Returns
     -------
@@ -112,19 +121,21 @@ def find_images(
     OSError
         If the folder cannot be read.
     """
-    plate = plate or plate_format(96)
     if source.is_file():
-        return _stack(source, pattern, plate)
+        return _stack(source, pattern, plate or plate_format(96))
     if not source.is_dir():
         raise ValueError(f"{source}: expected a folder of images or a TIFF of several pages")
     asked = None if pattern is None else NamePattern(pattern)
     names = _names(source, 0 if asked is None else asked.depth)
+    scheme = None
     try:
         if asked is None:
             pictures = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
             if not pictures:
                 raise ValueError("expected PNG, TIFF or JPEG files, got none")
-            chosen, fitting = guess_pattern(pictures, plate), pictures
+            naming = guess_naming(pictures, plate)
+            chosen, plate, places = naming.pattern, naming.plate, naming.places
+            scheme = naming.scheme
         else:
             chosen, fitting = asked, [name for name in names if asked.fits(name)]
             if not fitting:
@@ -132,17 +143,35 @@ def find_images(
                 raise ValueError(
                     f"none of its {len(names)} files{example}, fits the pattern {asked.text!r}"
                 )
-        places = chosen.places(fitting, plate)
+            plate = plate or smallest_plate(asked, fitting)
+            places = chosen.places(fitting, plate)
         _check_channels({channel for _, channel in places})
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
-    rest = set(names) - set(fitting)
+    rest = set(names) - set(places.values())
     return PlateImages(
         wells=tuple(sorted(_pages(source, places, chosen), key=_order)),
         pattern=chosen.text,
         plate=plate,
         ignored=tuple(sorted(n for n in rest if Path(n).suffix.lower() in SUFFIXES)),
+        scheme=scheme,
     )
+
+
+def same_pictures(images: PlateImages) -> list[tuple[str, ...]]:
+    """Return the names of files that are the same byte by byte, though of different wells.
+
+    Files are read only where others have their size; those that cannot be read are left out.
+    """
+    sizes: dict[int, list[Path]] = {}
+    for path in dict.fromkeys(image.path for image in images.wells):
+        with contextlib.suppress(OSError):
+            sizes.setdefault(path.stat().st_size, []).append(path)
+    digests: dict[str, list[str]] = {}
+    for path in (path for size, paths in sizes.items() if size and paths[1:] for path in paths):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            digests.setdefault(file_digest(file, "sha256").hexdigest(), []).append(path.name)
+    return [tuple(names) for names in digests.values() if names[1:]]
 
 
 def _order(image: WellImage) -> tuple[Position, str]:
@@ -150,11 +179,18 @@ def _order(image: WellImage) -> tuple[Position, str]:
 
 
 def _names(folder: Path, depth: int) -> list[str]:
-    """Return the files so deep in a folder, relative to it, without hidden ones."""
+    """Return the files so deep in a folder, relative to it, without hidden and our own ones."""
     found = (path for path in folder.glob("/".join(["*"] * (depth + 1))) if path.is_file())
-    relative = [path.relative_to(folder) for path in found]
+    relative = [path.relative_to(folder) for path in found if not path.name.endswith(_OVERLAY)]
+    results = {
+        parent
+        for parent in {parent for path in relative for parent in path.parents}
+        if parent.name and PlateFiles(folder / parent).record.exists()
+    }
     return sorted(
-        path.as_posix() for path in relative if not any(part.startswith(".") for part in path.parts)
+        path.as_posix()
+        for path in relative
+        if results.isdisjoint(path.parents) and not any(part.startswith(".") for part in path.parts)
     )
 
 

@@ -142,6 +142,7 @@ def _summary(
         settings_hash=digests[0],
         well_settings_hash=digests[1],  # the wells' records have it as their settings_hash
         pattern=images.pattern,
+        left_out=images.ignored,
         rows=images.plate.rows,
         columns=images.plate.columns,
         channels=tuple(images.channels),

@@ -62,6 +62,8 @@ class PlateRecord:
         Digest of those that a well depends on: the settings_hash of the wells' records.
     pattern : str or None
         How the names were read; None for the pages of one file.
+    left_out : tuple of str
+        Names of pictures in the folder that are none of a well.
     rows, columns : int
         Of the plate.
     channels : tuple of str
@@ -81,6 +83,7 @@ class PlateRecord:
     settings_hash: str = ""
     well_settings_hash: str = ""
     pattern: str | None = None
+    left_out: tuple[str, ...] = ()
     rows: int
     columns: int
     channels: tuple[str, ...] = ()
@@ -118,7 +121,10 @@ class PlateRecord:
 
     def as_json(self) -> dict[str, Any]:
         """Return what plate.json holds."""
-        return {**asdict(self), "channels": list(self.channels)}
+        held = {**asdict(self), "channels": list(self.channels), "left_out": list(self.left_out)}
+        if not self.left_out:  # as a record of before it was told
+            del held["left_out"]
+        return held
 
     @property
     def layout_rows(self) -> list[dict[str, Any]]:
