@@ -118,7 +118,7 @@ def test_bad_files_never_stop_a_plate(tmp_path):
     for well in ("A1", "A2", "B1"):
         assert rows[well]["status"] == printed[well]["status"] == "rejected"
         assert rows[well]["count"] == "" and printed[well]["count"] is None
-        assert rows[well]["reason"].startswith("expected an 8- or 16-bit grey")
+        assert rows[well]["reason"].startswith("expected a grey or RGB(A)")
         assert f"{folder / well}.png: {rows[well]['reason']}" in result.stderr
         assert sorted(p.name for p in (out / "wells").glob(f"{well}.*")) == [f"{well}.run.json"]
     for well in ("A3", "B2"):

@@ -24,6 +24,7 @@ from spotcore.settings import (
     well_settings,
     well_settings_hash,
 )
+from spotcore.settings.table import TABLE
 from support.command_line import run
 
 
@@ -145,16 +146,26 @@ def test_the_hash_sees_every_change(change):
     assert settings_hash(Settings(threads=3)) == settings_hash(Settings())
 
 
+#: At their defaults: how the work is done, and what came after 0.1.0.
+UNHASHED = {"threads", "projection", "full_scale"}
+
+
+def test_what_came_later_is_hashed_where_it_is_chosen():
+    for name, value in {"projection": "max", "full_scale": 4095.0}.items():
+        assert TABLE[name].later
+        assert settings_hash(Settings(**{name: value})) != settings_hash(Settings())
+
+
 def test_the_hash_is_that_of_canonical_json():
-    held = {name: value for name, value in asdict(Settings(lam=2)).items() if name != "threads"}
+    held = {name: value for name, value in asdict(Settings(lam=2)).items() if name not in UNHASHED}
     text = json.dumps(held | {"lam": 2.0}, sort_keys=True).replace(", ", ",").replace(": ", ":")
     assert settings_hash(Settings(lam=2)) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_hash_of_a_well_leaves_out_the_comparison_alone():
     settings = Settings(lam=2.0)
-    held = {name: value for name, value in well_settings(settings).items() if name != "threads"}
-    assert asdict(settings).keys() - held.keys() == COMPARISON | {"threads"}
+    held = {name: value for name, value in well_settings(settings).items() if name not in UNHASHED}
+    assert asdict(settings).keys() - held.keys() == COMPARISON | UNHASHED
     text = json.dumps(held, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()
     assert well_settings_hash(settings) == digest

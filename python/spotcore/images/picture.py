@@ -211,9 +211,9 @@ def _ceiling(samples: NDArray[np.uint16]) -> int | None:
     """
     used = int(np.bitwise_or.reduce(samples, axis=None))
     step = used & -used  # the lowest bit that is ever set
-    if step >= 4:
+    least, most = int(samples.min()), int(samples.max())
+    if step in (4, 16, 64, 256) and most - least >= 16 * step:  # a few levels show nothing
         return 65536 - step
-    most = int(samples.max())
     if most in (2**10 - 1, 2**12 - 1, 2**14 - 1):
         ends, before = (int(np.count_nonzero(samples == most - below)) for below in (0, 1))
         if ends > 3 * before + 10:

@@ -251,10 +251,20 @@ class Record:
         """Return what NAME.run.json holds."""
         absent = _OF_ANALYSED if self.image is None else ()
         return {
-            key: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            key: _plain(value) if is_dataclass(value) and not isinstance(value, type) else value
             for key, value in vars(self).items()
             if key not in absent
         }
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    """Return a part of a record; what a picture has nothing to say about is left out."""
+    held = asdict(part)
+    if isinstance(part, ImageRecord):
+        for key, unsaid in {"orientation": 1, "notes": ()}.items():
+            if held[key] == unsaid:
+                del held[key]
+    return held
 
 
 @dataclass(frozen=True)

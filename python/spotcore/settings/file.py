@@ -119,7 +119,8 @@ def choose(path: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Set
 def settings_hash(settings: Settings) -> str:
     """Return the SHA-256 digest of settings, whatever way they were written down.
 
-    It is that of their JSON with sorted keys and without blanks, all defaults spelled out. The
+    It is that of their JSON with sorted keys and without blanks, all defaults spelled out but
+    those of settings that came later than 0.1.0. The
     number of threads is left out, and a file stands for what it holds.
     """
     return _digest(settings, asdict(settings))
@@ -138,7 +139,7 @@ def _digest(settings: Settings, held: Mapping[str, Any]) -> str:
     values = {
         name: converted(TABLE[name], value, name)
         for name, value in held.items()
-        if TABLE[name].scope != "how"
+        if TABLE[name].scope != "how" and not (TABLE[name].later and value == TABLE[name].default)
     }
     for name, path in named_files(settings).items():
         values[name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -77,6 +77,9 @@ class Row(NamedTuple):
         What depends on it.
     names_file : bool
         Whether it can name a file.
+    later : bool
+        Whether it came after 0.1.0: at its default it is then in no hash, so that studies that were
+        locked, and wells that were done, before it came stay so.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Row(NamedTuple):
     more: str
     scope: Scope
     names_file: bool
+    later: bool
 
 
 def _row(
@@ -101,6 +105,7 @@ def _row(
     more: str = "",
     scope: Scope = "well",
     names_file: bool = False,
+    later: bool = False,
 ) -> _T:
     """Return a field of `Settings` that holds the rest of its row."""
     columns = dict(
@@ -111,6 +116,7 @@ def _row(
         more=more,
         scope=scope,
         names_file=names_file,
+        later=later,
     )
     return field(default=default, metadata=columns)
 
@@ -136,12 +142,14 @@ class Settings:
     projection: Literal["none", "max"] = _row(
         "none",
         "Of a file of several pictures, none: one page; max: the brightest of all at each pixel",
+        later=True,
     )
     full_scale: float | None = _row(
         None,
         "Largest grey level of the camera (4095 for 12 bits)",
         range=ABOVE_0,
         automatic="from the file's bit depth or tags, or the ceiling that its data shows",
+        later=True,
     )
     pixel_size: float | None = _row(
         None,
