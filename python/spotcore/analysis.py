@@ -317,8 +317,6 @@ def _evened(picture: Picture, settings: Settings) -> Picture:
     def frame(path: str | None) -> Picture | None:
         return None if path is None else linear(read_image(path, settings.channel), settings.gamma)
 
-    if settings.dark_frame is not None and settings.flat_field is None:
-        raise ValueError("dark_frame: expected a flat_field beside it, got none")
     light = linear(picture, settings.gamma)
     flat, dark = frame(settings.flat_field), frame(settings.dark_frame)
     return light if flat is None else flattened(light, flat, dark)

@@ -359,10 +359,11 @@ def test_detect_with_a_network(tmp_path, well, monkeypatch):
         )
 
     monkeypatch.setattr(analysis, "load_network", load)
-    out = tmp_path / "out"
-    result = run("detect", well, "-o", out, "--method", "spotnet", "--network", "mine.safetensors")
+    out, mine = tmp_path / "out", tmp_path / "mine.safetensors"
+    mine.touch()
+    result = run("detect", well, "-o", out, "--method", "spotnet", "--network", mine)
     assert result.exit_code == 0, result.output
-    assert asked == ["mine.safetensors"]
+    assert asked == [str(mine)]
     assert "smoother" in result.output
     assert files(out) == WELL_FILES
     record = json.loads((out / "well.run.json").read_text())

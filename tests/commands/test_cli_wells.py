@@ -74,7 +74,7 @@ def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
         "detect",
         tmp_path / "a.tif",
         "-o",
-        tmp_path,
+        tmp_path / "out",
         "--json",
         "--flat-field",
         tmp_path / "flat.png",
@@ -92,24 +92,26 @@ def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
     assert record["settings"]["stain"] == [0.1, 0.9, 2.0] and record["settings"]["gamma"] == 1.0
     # The bins are the same in micrometres on every picture.
     assert record["well"]["sigma_limits"][0] == pytest.approx(1.2 * 12.8 / 20)
-    found = read_columns(tmp_path / "a.cells.csv", ("y", "x"))
+    found = read_columns(tmp_path / "out" / "a.cells.csv", ("y", "x"))
     assert sc.match(np.stack([found["y"], found["x"]], 1), cells).precision > 0.8
 
 
 @pytest.mark.parametrize(
-    "options, words",
+    "options, code, words",
     [
-        (["--dark-frame", "a.png"], "dark_frame: expected a flat_field"),
-        (["--flat-field", "missing.png"], "missing.png"),
-        (["--flat-field", "small.png"], "flat_field: expected 128 x 128 pixels"),
-        (["--stain", "indigo"], "stain: expected auto, luminance, aec"),
+        (["--dark-frame", "small.png"], 2, "--dark-frame: expected --flat-field beside it"),
+        (["--flat-field", "missing.png"], 2, "--flat-field: expected a file, got "),
+        (["--flat-field", "small.png"], 1, "flat_field: expected 128 x 128 pixels"),
+        (["--stain", "indigo"], 1, "stain: expected auto, luminance, aec"),
+        (["--min-diameter", "9", "--max-diameter", "8"], 2, "--min-diameter: expected at most"),
+        (["--min-density", "2", "--max-density", "1"], 2, "at most --max-density, 1, got 2"),
     ],
 )
-def test_corrections_that_do_not_fit(tmp_path, well, options, words):
+def test_corrections_that_do_not_fit(tmp_path, well, options, code, words):
     write_png(tmp_path / "small.png", np.full((8, 8), 100, np.uint8))
     options = [str(tmp_path / o) if o.endswith(".png") else o for o in options]
     result = run("detect", well, "-o", tmp_path / "out", *options)
-    assert result.exit_code == 1 and words in result.stderr
+    assert result.exit_code == code and words in result.stderr
 
 
 def test_a_tone_curve_that_is_none_is_refused_before_the_work(tmp_path, well):

@@ -198,9 +198,9 @@ def test_pages_and_channels(tmp_path):
     assert [path.name for path in done(out)] == ["A1.run.json", "A2.run.json"]
     for seed, well in enumerate(("A1", "A2")):
         write_png(tmp_path / f"{well}.png", pages[seed])
-        alone = run("detect", tmp_path / f"{well}.png", "-o", tmp_path, "--max-iter", 5)
+        alone = run("detect", tmp_path / f"{well}.png", "-o", tmp_path / "alone", "--max-iter", 5)
         assert alone.exit_code == 0
-        cells = (tmp_path / f"{well}.cells.csv").read_bytes()
+        cells = (tmp_path / "alone" / f"{well}.cells.csv").read_bytes()
         assert cells == (out / "wells" / f"{well}.cells.csv").read_bytes()
 
     folder = tmp_path / "colours"

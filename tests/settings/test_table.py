@@ -161,12 +161,17 @@ def test_values_at_the_ends_are_taken(row):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_numpy_s_numbers_are_numbers(row):
-    value = another(row)[0]
-    assert valid(Settings(**{row.name: np.array(value)})) == Settings(**{row.name: value})
+    value, beside = another(row)[0], BESIDE.get(row.name, {})
+    held = Settings(**{row.name: value}, **beside)
+    assert valid(Settings(**{row.name: np.array(value)}, **beside)) == held
     scalar = isinstance(value, int | float)
     for kind in (np.float32, np.float64) if scalar and float in alternatives(row.type) else ():
         exact = kind(value)
-        assert getattr(valid(Settings(**{row.name: exact})), row.name) == float(exact)
+        assert getattr(valid(Settings(**{row.name: exact}, **beside)), row.name) == float(exact)
+
+
+#: What a setting does not go without.
+BESIDE = {"dark_frame": {"flat_field": "lamp"}}
 
 
 def another(row):
@@ -192,12 +197,15 @@ def test_an_option_reaches_the_settings(row, tmp_path):
         got.append(settings)
 
     value, text = another(row)
+    beside = BESIDE.get(row.name, {})
     given = [option(row.name)] + ([] if text is None else [text])
+    given += [part for name, needed in beside.items() for part in (option(name), needed)]
     result = CliRunner().invoke(dummy, given)
     assert result.exit_code == 0, result.output
-    assert got == [Settings(**{row.name: value})] != [Settings()]
+    assert got == [Settings(**{row.name: value}, **beside)] != [Settings()]
     # The same in a file, and stronger than another one
-    path = written(tmp_path, f"{row.name} = {json.dumps(value)}\n")
+    lines = {row.name: value} | beside
+    path = written(tmp_path, "".join(f"{k} = {json.dumps(v)}\n" for k, v in lines.items()))
     assert read_settings(path).settings == got[0] == choose(path, {})
     path = written(tmp_path, f"{row.name} = {json.dumps(row.default)}\n" if row.default else "")
     assert CliRunner().invoke(dummy, [*given, "--settings", str(path)]).exit_code == 0

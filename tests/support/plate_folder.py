@@ -22,12 +22,14 @@ FAST = ("--format", "6", "--max-iter", "5", "--no-report")
 SLOW = ("--format", "6", "--max-iter", "60", "--tol", "0", "--no-report")
 
 
-def write_plate(folder: Path, wells: int = 6, of: int = 6, size: int = 72) -> Path:
+def write_plate(
+    folder: Path, wells: int = 6, of: int = 6, size: int = 72, first_seed: int = 0
+) -> Path:
     """Write the first wells of a plate as A1.png, A2.png, ...; every one is different."""
     folder.mkdir(parents=True, exist_ok=True)
     plate = plate_format(of)
     for index in range(wells):
-        image, _ = plate_like(8, size, seed=index)
+        image, _ = plate_like(8, size, seed=first_seed + index)
         write_png(folder / f"{plate.position(index + 1).name}.png", image)
     return folder
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spotcore._files import OutputError
 from spotcore.analysis import Network
 from spotcore.commands.options import (
     AsJson,
@@ -17,6 +18,7 @@ from spotcore.commands.options import (
     progress_bar,
     takes_settings,
 )
+from spotcore.plates.used import check_detect_folder
 from spotcore.plates.work import analyse_file, failure
 from spotcore.results.names import WellFiles, output_names
 from spotcore.results.record import Record
@@ -39,6 +41,7 @@ def detect(
     """
     try:
         names = output_names(images)
+        check_detect_folder(output, names)
     except ValueError as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
@@ -50,6 +53,8 @@ def detect(
                 record = analyse_file(path, files, settings, progress=progress)
         except KeyboardInterrupt:
             raise fail("interrupted", 130) from None
+        except OutputError as error:  # then no other can be written either
+            raise fail(error) from None
         except Exception as error:  # one bad file must never stop the others
             failed += 1
             why = failure(path, error)

@@ -13,6 +13,7 @@ from spotcore.plates.confluent import confluent
 from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
+from spotcore.plates.used import check_plate_folder, remove_parts
 from spotcore.plates.work import Job, finished
 from spotcore.results import PlateFiles, PlateRecord, Record
 from spotcore.results.plate import PlateWell, WellRow
@@ -70,10 +71,15 @@ def run_plate(
     OutputError
         If an output cannot be written.
     ValueError
-        If the Dask cluster cannot be used.
+        If the Dask cluster cannot be used, or the folder holds the results of another plate.
     """
     files = PlateFiles(folder)
+    check_plate_folder(
+        folder, {image.name: image.path for image in images.wells}, layout is not None
+    )
     require_folder(files.wells)
+    for place in (folder, files.wells):
+        remove_parts(place)
     remove_files(files.of_all_wells)
     # Before the work: what the settings name may be another file after it.
     digest, of_wells = settings_hash(settings), well_settings_hash(settings)

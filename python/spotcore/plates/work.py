@@ -136,7 +136,8 @@ def finished(job: Job) -> Record | None:
     """Return the record of a picture that is done, None for one that is still to do.
 
     It is done if its record is there and comes of the same bytes (the file is read for that),
-    the same page, the same settings of a well and the same version. Where the folder has moved
+    the same page, the same settings of a well and the same version, and its files are those that it
+    vouches for. Where the folder has moved
     since, the record gets the new path.
 
     Raises
@@ -152,6 +153,10 @@ def finished(job: Job) -> Record | None:
             and record.page == job.page
             and Path(record.file).name == job.path.name
             and record.sha256 == file_digest(job.path)
+            and all(
+                file_digest(job.files.folder / name) == digest
+                for name, digest in (record.files or {}).items()
+            )
         )
     except (OSError, ValueError):
         return None

@@ -120,6 +120,8 @@ class Record:
         Number of what was seen and does not count.
     settings, settings_hash : dict, str
         Those that a well depends on, and their digest.
+    files : dict or None
+        Digests of the files that were written, by name; None where an older record does not say.
     image : ImageRecord or None
         The picture; None where it could not be analysed.
     well : WellRecord or None
@@ -147,6 +149,7 @@ class Record:
     artefacts: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     settings_hash: str = ""
+    files: Mapping[str, str] | None = None
     image: ImageRecord | None = None
     well: WellRecord | None = None
     solve: Solved | Network | None = None
@@ -155,8 +158,15 @@ class Record:
     machine: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, analysis: WellAnalysis, file: Path, page: int | None, started: str) -> Record:
-        """Record an analysis of a file's picture."""
+    def of(
+        cls,
+        analysis: WellAnalysis,
+        file: Path,
+        page: int | None,
+        started: str,
+        files: Mapping[str, str],
+    ) -> Record:
+        """Record an analysis of a file's picture, and the digests of the files it wrote."""
         picture, well, status = analysis.picture, analysis.well, analysis.status
         height, width = picture.pixels.shape
         return cls(
@@ -173,6 +183,7 @@ class Record:
             artefacts=len(analysis.artefacts),
             settings=well_settings(analysis.settings),
             settings_hash=well_settings_hash(analysis.settings),
+            files=files,
             image=ImageRecord(
                 height=height,
                 width=width,
@@ -253,7 +264,7 @@ class Record:
         return {
             key: _plain(value) if is_dataclass(value) and not isinstance(value, type) else value
             for key, value in vars(self).items()
-            if key not in absent
+            if key not in absent and not (key == "files" and value is None)
         }
 
 

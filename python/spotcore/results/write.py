@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spotcore._files import write_csv, write_json, write_npz, write_png
+from spotcore._files import remove_files, write_csv, write_json, write_npz, write_png
 from spotcore.analysis import WellAnalysis, timed
 from spotcore.images.overlay import overlay_picture
 from spotcore.results.columns import COLUMNS, WELLS
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.plate import PlateRecord, WellRow
+from spotcore.results.read import file_digest
 from spotcore.results.record import Record, mark_radius
 from spotcore.wells.measure import Measures, nearest_neighbour
 
@@ -61,7 +62,10 @@ def write_well(
         write_png(files.overlay, draw_cells(analysis, f"{file.name}   {found}"))
         if analysis.maps:
             write_npz(files.maps, analysis.maps)
-    record = Record.of(analysis, file, page, started)
+        else:
+            remove_files([files.maps])  # of an earlier analysis
+    digests = {path.name: file_digest(path) for path in files.written[1:] if path.exists()}
+    record = Record.of(analysis, file, page, started, digests)
     write_record(files, record)
     return record
 

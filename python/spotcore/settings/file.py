@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,7 +73,8 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
     for name, value in values.items():
         if TABLE[name].names_file and _is_path(value):
             values[name] = str(path.parent / value)
-    settings = agreeing(Settings(**values), f"{path}, colour_reach", "colour_tolerance")
+    settings = agreeing(Settings(**values), lambda name: f"{path}, {name}")
+    _require_files(settings, lambda name: f"{path}, {name}")
     if locked is not None and locked != settings_hash(settings):
         raise ValueError(
             f"{path}: its settings are not those it was locked with (locked {locked!r}, they have "
@@ -113,7 +114,16 @@ def choose(path: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Set
                 f"{option(name)} {given[name]} would change it"
             )
     chosen = replace(settings, **given)
-    return agreeing(chosen, option("colour_reach"), option("colour_tolerance"))
+    _require_files(chosen, option)
+    return agreeing(chosen, option)
+
+
+def _require_files(settings: Settings, named: Callable[[str], str]) -> None:
+    """Refuse settings that name a file which is not there, before any work."""
+    for row in TABLE.values():
+        value = getattr(settings, row.name)
+        if row.names_file and _is_path(value) and not Path(value).is_file():
+            raise ValueError(f"{named(row.name)}: expected a file, got {value}, which is none")
 
 
 def settings_hash(settings: Settings) -> str:

@@ -7,6 +7,7 @@ import math
 import os
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -92,18 +93,33 @@ def valid(settings: Settings) -> Settings:
         name: checked(row, from_text(row, getattr(settings, name)), name)
         for name, row in TABLE.items()
     }
-    return agreeing(Settings(**held), "colour_reach", "colour_tolerance")
+    return agreeing(Settings(**held), str)
 
 
-def agreeing(settings: Settings, reach: str, tolerance: str) -> Settings:
-    """Refuse settings that are right one by one but not together, by the names of the two.
+def agreeing(settings: Settings, named: Callable[[str], str]) -> Settings:
+    """Refuse settings that are right one by one but not together.
 
-    `spotcore.plates.registration.register` would refuse them too, after all wells.
+    What they would be used for would refuse them too, after all the work before. `named` says what
+    a setting is called where it was chosen, the place before it.
     """
+
+    def other(name: str) -> str:
+        return named(name).rpartition(", ")[2]
+
+    for low, high in (("min_diameter", "max_diameter"), ("min_density", "max_density")):
+        least, most = getattr(settings, low), getattr(settings, high)
+        if least is not None and most is not None and least > most:
+            raise ValueError(
+                f"{named(low)}: expected at most {other(high)}, {most:g}, got {least:g}"
+            )
+    if settings.dark_frame is not None and settings.flat_field is None:
+        raise ValueError(
+            f"{named('dark_frame')}: expected {other('flat_field')} beside it, got none"
+        )
     if not settings.colour_reach > 2 * settings.colour_tolerance:
         raise ValueError(
-            f"{reach}: expected more than twice {tolerance}, {settings.colour_tolerance}, "
-            f"got {settings.colour_reach}"
+            f"{named('colour_reach')}: expected more than twice {other('colour_tolerance')}, "
+            f"{settings.colour_tolerance}, got {settings.colour_reach}"
         )
     return settings
 
