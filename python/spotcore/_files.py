@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spotcore._text import as_cell
+
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
@@ -215,6 +217,9 @@ def remove_files(paths: Iterable[Path]) -> None:
 def write_csv(path: str | os.PathLike[str], columns: Mapping[str, Iterable[Any]]) -> None:
     """Write columns of equal length as CSV with a header (floats to 7 significant digits).
 
+    Text that a spreadsheet would take for a formula gets an apostrophe before it, which
+    `spotcore._text.of_cell` takes away.
+
     Parameters
     ----------
     path : path-like
@@ -233,9 +238,15 @@ def write_csv(path: str | os.PathLike[str], columns: Mapping[str, Iterable[Any]]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in zip(*columns.values(), strict=True):
-        writer.writerow(f"{v:.7g}" if isinstance(v, float | np.floating) else v for v in row)
+        writer.writerow(map(_field, row))
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return f"{value:.7g}"
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def write_json(path: str | os.PathLike[str], record: Mapping[str, Any]) -> None:

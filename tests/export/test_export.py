@@ -27,7 +27,7 @@ from support.result_folder import write_result
 def test_a_workbook_has_every_table_and_calculates_nothing(plate):
     (path,) = export_folder(plate, "xlsx")
     assert path == plate / "export" / "result.xlsx"
-    sheets = pd.read_excel(path, sheet_name=None, dtype={"sample": str})
+    sheets = pd.read_excel(path, sheet_name=None, engine="openpyxl", dtype={"sample": str})
     assert list(sheets) == [
         "wells",
         "spots",
@@ -90,7 +90,7 @@ def test_a_text_that_no_cell_holds_is_refused_not_cut(plate):
 def test_a_sheet_that_is_full_goes_on_in_another(plate, monkeypatch, limit):
     monkeypatch.setattr(xlsx_module, "MAX_ROWS", limit)
     (path,) = export_folder(plate, "xlsx")
-    sheets = pd.read_excel(path, sheet_name=None)
+    sheets = pd.read_excel(path, sheet_name=None, engine="openpyxl")
     parts = [sheet for name, sheet in sheets.items() if name.startswith("spots")]
     oracle = all_spots(plate)
     assert max(len(part) for part in parts) == limit - 1

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+
 import pytest
+import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,10 +100,11 @@ def test_layout(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "line 1: expected a column 'well'"),
+        ("", ": expected a column 'well'"),
         ("well,dose\nA1,2\n", "line 1: unknown column 'dose'"),
-        ("Well\nA1\n", "line 1: unknown column 'Well'"),
-        ("well;sample\nA1;2\n", "line 1: unknown column 'well;sample'"),
+        ("well;cells_per_well\nA1;250.000\n", "without marks between its thousands"),
+        ('well,cells_per_well\nA1,"250,000"\n', "without marks between its thousands"),
+        ("\n\nwell\tsample\nA1\tx\nZ9\ty\n", "line 5, well: expected a well from A1"),
         ("well,sample,sample\nA1,2,3\n", "line 1: column 'sample' is there twice"),
         ("sample\ndonor\n", "line 1: expected a column 'well'"),
         ("well\n", "expected a line for each well"),
@@ -136,8 +142,78 @@ def test_layout_of_another_format(tmp_path):
     path = tmp_path / "layout.csv"
     path.write_text("well\nP24\n")
     assert read_layout(path, plate_format(384)).rows() == [LayoutRow("P24")]
-    path.write_bytes(b"well,sample\nA1,\xff\n")
+    path.write_bytes(b"well,sample\nA1,\x81\xff\n")
     with pytest.raises(ValueError, match="UTF-8"):
         read_layout(path)
     with pytest.raises(OSError):
         read_layout(tmp_path / "none.csv")
+
+
+ROWS = [["Well", "Sample", "Stimulus", "Replicate", "Cells per well"]]
+ROWS += [["A1", "Müller", "medium", "1", "250000.5"], ["B3", "µ-donor; 2", "CEF", "2", "1e5"]]
+EXPECTED = [
+    LayoutRow("A1", "Müller", "medium", "1", 250000.5),
+    LayoutRow("B3", "µ-donor; 2", "CEF", "2", 1e5),
+]
+
+
+def text_of(delimiter, comma=False, first=""):
+    file = io.StringIO()
+    csv.writer(file, delimiter=delimiter).writerows(
+        [value.replace(".", ",") if comma and value[0].isdigit() else value for value in row]
+        for row in ROWS
+    )
+    return first + file.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        text_of(","),
+        text_of(";", comma=True),
+        text_of("\t", comma=True),
+        text_of(";", comma=True, first="sep=;\r\n"),
+        text_of(";").replace("\r\n", ";;\r\n"),
+        text_of(",") + ",,,,\r\n\r\n",
+    ],
+)
+def test_layouts_as_spreadsheets_write_them(tmp_path, text, encoding):
+    path = tmp_path / "layout.csv"
+    path.write_bytes(text.encode(encoding))
+    assert read_layout(path).rows() == EXPECTED
+
+
+def workbook(path, rows, sheets=("Layout",)):
+    with xlsxwriter.Workbook(path) as book:
+        for name in sheets:
+            sheet = book.add_worksheet(name)
+            for number, row in enumerate(rows if name == "Layout" else [["nothing"]]):
+                sheet.write_row(number, 0, row)
+
+
+def test_a_workbook(tmp_path):
+    path = tmp_path / "layout.xlsx"
+    numbers = [[*row[:3], int(row[3]), float(row[4])] for row in ROWS[1:]]
+    workbook(path, [ROWS[0], [], *numbers], ("Notes", "Layout"))
+    assert read_layout(path).rows() == EXPECTED
+    renamed = path.rename(tmp_path / "layout.csv")  # by what it holds, not by its name
+    assert read_layout(renamed).rows() == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (["Z9", "x"], "cell A2, well: expected a well from A1 to H12, got 'Z9'"),
+        (["A1", "x", "y", 1, -5], "cell E2, cells_per_well: expected a finite number above 0"),
+        (["A1", "x", "y", 1, 5, "more"], "row 2: expected 5 fields"),
+    ],
+)
+def test_workbooks_that_are_refused(tmp_path, row, says):
+    path = tmp_path / "layout.xlsx"
+    workbook(path, [ROWS[0], row])
+    with pytest.raises(ValueError, match=re.escape(says)):
+        read_layout(path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="expected a workbook"):
+        read_layout(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.util import find_spec
 
@@ -11,6 +12,7 @@ REQUIRED = (
     "tqdm",
     "tifffile",
     "imagecodecs",
+    "simplejpeg",
     "PIL",
     "jinja2",
     "filelock",
@@ -30,4 +32,7 @@ def main() -> None:
         raise SystemExit(1)
     from spotcore.commands.app import app
 
+    for stream in (sys.stdout, sys.stderr):  # names of files may be no text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()

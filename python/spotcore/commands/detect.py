@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spotcore._files import OutputError
+from spotcore._text import one_line
 from spotcore.analysis import Network
 from spotcore.commands.options import (
     AsJson,
@@ -58,7 +59,7 @@ def detect(
         except Exception as error:  # one bad file must never stop the others
             failed += 1
             why = failure(path, error)
-            typer.echo(f"spotcore: {path}: {why}", err=True)
+            typer.echo(f"spotcore: {one_line(str(path))}: {why}", err=True)
             if as_json:
                 typer.echo(json.dumps({"file": str(path), "status": "failed", "error": why}))
             continue
@@ -89,6 +90,6 @@ def _summary(path: Path, record: Record) -> str:
         if record.artefacts:
             found += f", {record.artefacts} artefacts"
     return (
-        f"{path.name}: {found} (preset {well.preset}{edge}; {well.polarity} "
+        f"{one_line(path.name)}: {found} (preset {well.preset}{edge}; {well.polarity} "
         f"spots; {ended}, {seconds:.1f} s)"
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from spotcore._text import readable
 from spotcore.commands.options import AsJson, fail
 from spotcore.export import export_folder
 
@@ -50,5 +51,7 @@ def export(
             raise fail(error) from None
         for path in () if quiet and not as_json else paths:
             typer.echo(
-                json.dumps({"format": format.value, "file": str(path)}) if as_json else str(path)
+                json.dumps({"format": format.value, "file": str(path)})
+                if as_json
+                else readable(str(path))
             )

@@ -54,4 +54,7 @@ def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
 
 
 def _dump(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8",
+        "backslashreplace",  # which is JSON, too
+    )

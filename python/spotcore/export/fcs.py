@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from spotcore._files import atomic_file
+from spotcore._text import readable
 from spotcore.results import ResultFolder, WellResult
 from spotcore.results.names import ExportFiles
 from spotcore.results.record import Record
@@ -136,7 +137,7 @@ def _by_well(table: Table) -> dict[tuple[Any, Any], dict[str, Any]]:
 
 def _text(value: Any) -> str:
     """Word a keyword's value: neither its first nor its last character may be the delimiter."""
-    text = str(value)
+    text = readable(str(value))
     before = " " if text.startswith(_DELIMITER) else ""
     return f"{before}{text}{' ' if text.endswith(_DELIMITER) else ''}"
 

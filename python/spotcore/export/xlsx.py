@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spotcore._files import atomic_file
+from spotcore._text import readable
 from spotcore.results import ResultFolder
 from spotcore.results.names import ExportFiles
 from spotcore.results.table import Table, Value
@@ -111,7 +112,7 @@ def _printable(text: str) -> str:
         raise ValueError(f"text {text[:40]!r}...: {len(text)} characters, a cell holds {MAX_TEXT}")
     # XlsxWriter takes what begins with <r> for XML that is ready.
     blank = " " if text.startswith("<r>") else ""
-    return blank + _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return blank + _CONTROL.sub("\N{REPLACEMENT CHARACTER}", readable(text))
 
 
 def _column_widths(table: Table) -> list[int]:

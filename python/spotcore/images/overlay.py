@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotcore._arrays import as_image, as_points
+from spotcore._text import one_line
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -173,5 +174,5 @@ def _write(picture: Image, caption: str, top: int) -> None:
 
     strip = Image.new("L", (picture.width, _STRIP), "white")
     font = ImageFont.load_default(size=18)
-    ImageDraw.Draw(strip).text((8, 3), caption, fill="black", font=font)
+    ImageDraw.Draw(strip).text((8, 3), one_line(caption), fill="black", font=font)
     picture.paste(strip.point(lambda level: level * _WHITE / 255), (0, top))

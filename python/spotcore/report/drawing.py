@@ -6,6 +6,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from spotcore._text import one_line
 from spotcore.report.looks import STATUSES, look
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _font(size: int) -> FreeTypeFont:
 
 def text_width(draw: ImageDraw, text: str, size: int) -> float:
     """Return how wide a text is in pixels."""
-    return draw.textlength(text, font=_font(size))
+    return draw.textlength(one_line(text), font=_font(size))
 
 
 def fit_text(draw: ImageDraw, text: str, size: int, width: float) -> str:
@@ -71,7 +72,7 @@ def draw_text(
     """Write a text and return its width in pixels; `anchor` is Pillow's."""
     draw.text(
         at,
-        text,
+        one_line(text),
         font=_font(size),
         fill=fill,
         anchor=anchor,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import urllib.parse
 from collections import Counter
 from functools import cache
@@ -173,7 +174,9 @@ class _Page:
         links = [
             (label, self._view.link(path)) for label, path in _files(unit.result.files, tables)
         ]
-        return [(label, "./" + urllib.parse.quote(link)) for label, link in links if link]
+        return [
+            (label, "./" + urllib.parse.quote(os.fsencode(link))) for label, link in links if link
+        ]
 
     @staticmethod
     def _artefacts(unit: WellView, notes: list[str]) -> list[dict[str, str]]:

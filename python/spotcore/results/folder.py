@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore._backends import __version__
+from spotcore._text import readable
 from spotcore.images.picture import Picture
 from spotcore.results.columns import SPOTS, WELLS, Kind
 from spotcore.results.decode import decode
@@ -317,7 +318,7 @@ def open_folder(folder: str | os.PathLike[str], *, edited: bool = False) -> Resu
         plate = read_plate(files.record)
         wells = [made(e.well, e.channel, files.well(e.name), e) for e in plate.wells]
         return ResultFolder(files, tuple(wells), plate)
-    pictures = [made(its.name, "", its, None) for its in records_in(files.folder)]
+    pictures = [made(readable(its.name), "", its, None) for its in records_in(files.folder)]
     if not pictures:
         raise FileNotFoundError(
             f"{folder}: holds no result (neither {files.record.name} nor NAME.run.json files)"
@@ -339,4 +340,4 @@ def open_well(path: str | os.PathLike[str]) -> WellResult:
         Its files are read when they are asked for.
     """
     files = WellFiles.of(path)
-    return WellResult(files.name, "", files, is_edited(path))
+    return WellResult(readable(files.name), "", files, is_edited(path))

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spotcore._text import of_cell
+
 __all__ = [
     "Marks",
     "file_digest",
@@ -109,7 +111,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             raise ValueError(
                 f"{path}, line {number}: expected {len(header)} fields, got {len(fields)}"
             )
-        yield number, dict(zip(header, fields, strict=True))
+        yield number, dict(zip(header, map(of_cell, fields), strict=True))
 
 
 def read_marks(path: Path) -> Marks:

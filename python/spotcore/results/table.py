@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from spotcore._text import readable
 from spotcore.results.columns import COLUMNS, Kind
 
 __all__ = ["Table", "Value", "as_text", "parse", "typed"]
@@ -70,7 +71,7 @@ def parse(text: str, kind: Kind) -> Value:
         If it is not of this type.
     """
     if kind is str:
-        return text or None
+        return readable(text) or None
     if text.lower() in _NOT_FINITE:
         return None
     try:
