@@ -197,7 +197,7 @@ def test_guesses_that_fail(tmp_path, names):
 
 
 def test_a_folder_without_images(tmp_path):
-    with pytest.raises(ValueError, match="expected PNG, TIFF or JPEG files, got none"):
+    with pytest.raises(ValueError, match=r"expected pictures .*, got none"):
         find_images(touch(tmp_path, "counts.csv"))
     with pytest.raises(ValueError, match="expected a folder"):
         find_images(tmp_path / "none")
@@ -244,3 +244,18 @@ def test_pages_as_channels(tmp_path):
     write_tiff(tmp_path / "A1_red.tif", 2)
     with pytest.raises(ValueError, match=r"A1_red\.tif has 2 pages"):
         find_images(tmp_path, "{well}_{channel}.tif")
+
+
+@pytest.mark.parametrize("suffix", [".CTL", ".scan", "", ".PNG", ".txt"])
+def test_pictures_are_told_by_their_content(tmp_path, suffix):
+    """Whatever their names end with; notes and tables beside them are nothing."""
+    write_png(tmp_path / "base.png", np.zeros((20, 20), np.uint8))
+    data = (tmp_path / "base.png").read_bytes()
+    (tmp_path / "plate").mkdir()
+    for name in ("A1", "A2", "B1"):
+        (tmp_path / "plate" / f"{name}{suffix}").write_bytes(data)
+    for name in ("notes.txt", "layout.csv", "A4.json", "Thumbs.db"):
+        (tmp_path / "plate" / name).write_bytes(b"no picture")
+    found = find_images(tmp_path / "plate")
+    assert [image.position.name for image in found.wells] == ["A1", "A2", "B1"]
+    assert found.ignored == ()

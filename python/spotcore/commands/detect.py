@@ -30,9 +30,13 @@ __all__ = ["detect"]
 
 @takes_settings("well", "how")
 def detect(
-    images: Annotated[list[Path], typer.Argument(help="TIFF, PNG or JPEG files, 8 or 16 bit.")],
+    images: Annotated[list[Path], typer.Argument(help="Pictures of wells: TIFF, PNG, JPEG, ...")],
     output: OutputFolder,
     settings: Settings,
+    page: Annotated[
+        int | None,
+        typer.Option(min=0, help="Which picture of files of several: a page, from 0."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
@@ -51,7 +55,7 @@ def detect(
         try:
             with progress_bar(path.name, quiet or as_json) as progress:
                 files = WellFiles(folder, name)
-                record = analyse_file(path, files, settings, progress=progress)
+                record = analyse_file(path, files, settings, page=page, progress=progress)
         except KeyboardInterrupt:
             raise fail("interrupted", 130) from None
         except OutputError as error:  # then no other can be written either

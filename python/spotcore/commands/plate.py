@@ -97,7 +97,9 @@ def plate(
     try:
         if source.resolve() == output.resolve():
             raise ValueError(f"{output}: expected another folder than that of the images")
-        images = find_images(source, pattern, None if wells is None else plate_format(wells))
+        images = find_images(
+            source, pattern, None if wells is None else plate_format(wells), settings.projection
+        )
         lying = None if layout is None else read_layout(layout, images.plate)
         if lying is not None:  # a misspelt control is worth knowing before the work
             find_background((row.stimulus for row in lying.rows()), background)

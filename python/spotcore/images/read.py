@@ -103,11 +103,12 @@ def count_pages(path: str | os.PathLike[str]) -> int:
         If the file is missing, damaged or of another kind; the message names it.
     """
     path = Path(path)
-    data = _read_bytes(path)
-    if data[:4] not in _TIFF:
-        if not is_picture(data):
-            raise refused(path, f"a file that begins with {data[:8]!r}")
+    start = _read_bytes(path, 16)
+    if start[:4] not in _TIFF:
+        if not is_picture(start):
+            raise refused(path, f"a file that begins with {start[:8]!r}")
         return 1
+    data = _read_bytes(path)
     with _damage_named(path):
         return count_tiff_pages(data)
 
@@ -140,14 +141,15 @@ def _damage_named(path: Path) -> Iterator[None]:
         log.removeFilter(quiet)
 
 
-def _read_bytes(path: Path) -> bytes:
-    """Return the whole file; refuse what is not regular (a pipe would block) or too large."""
+def _read_bytes(path: Path, most: int = -1) -> bytes:
+    """Return a file, or its first bytes; refuse one that is not regular (a pipe) or too large."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise refused(path, "no regular file")
         if not 0 < status.st_size <= MAX_BYTES:
             raise refused(path, f"a file of {status.st_size} bytes")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise refused(path, f"an unreadable file ({error.strerror})") from error

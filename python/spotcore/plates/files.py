@@ -9,7 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 
 from spotcore.images.picture import ImageError
-from spotcore.images.read import count_pages
+from spotcore.images.read import count_pages, is_picture
 from spotcore.plates.naming import guess_naming, smallest_plate
 from spotcore.plates.patterns import NamePattern, Place
 from spotcore.plates.wells import PlateFormat, Position, plate_format
@@ -17,8 +17,8 @@ from spotcore.results.names import PlateFiles, WellFiles
 
 __all__ = ["PlateImages", "WellImage", "find_images", "same_pictures"]
 
-SUFFIXES = frozenset((".png", ".tif", ".tiff", ".jpg", ".jpeg"))
-_TIFF = (".tif", ".tiff")
+#: What is a picture by its name alone, and has to be one: then it is refused, not passed over.
+SUFFIXES = frozenset((".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".webp", ".jp2", ".ctl"))
 #: How the names of the pictures end that spotcore draws of its results.
 _OVERLAY = WellFiles(Path(), "").overlay.name
 
@@ -92,7 +92,10 @@ class PlateImages:
 
 
 def find_images(
-    source: Path, pattern: str | None = None, plate: PlateFormat | None = None
+    source: Path,
+    pattern: str | None = None,
+    plate: PlateFormat | None = None,
+    projection: str = "none",
 ) -> PlateImages:
     """Find the pictures of a plate and say which well each one is.
 
@@ -102,10 +105,12 @@ def find_images(
         A folder of images, or one TIFF whose pages are the wells row by row. TIFFs of several
         pages in a folder hold a channel in each ("page1", "page2", ...).
     pattern : str, optional
-        How the names are made, as of `NamePattern`. By default it is found, among the PNG, TIFF
-        and JPEG files of the folder, by `guess_naming`.
+        How the names are made, as of `NamePattern`. By default it is found, among the folder's
+        files that are pictures by their content or their name, by `guess_naming`.
     plate : PlateFormat, optional
         Shape of the plate; 96 wells by default, or as many more as the names speak of.
+    projection : {"none", "max"}
+        As `spotcore.read_image` has it: with "max" a file of several pages is one picture.
 
     Returns
     -------
@@ -130,9 +135,9 @@ def find_images(
     scheme = None
     try:
         if asked is None:
-            pictures = [name for name in names if Path(name).suffix.lower() in SUFFIXES]
+            pictures = [name for name in names if _is_picture(source / name)]
             if not pictures:
-                raise ValueError("expected PNG, TIFF or JPEG files, got none")
+                raise ValueError("expected pictures (PNG, TIFF, JPEG, ...), got none")
             naming = guess_naming(pictures, plate)
             chosen, plate, places = naming.pattern, naming.plate, naming.places
             scheme = naming.scheme
@@ -150,10 +155,10 @@ def find_images(
         raise ValueError(f"{source}: {error}") from None
     rest = set(names) - set(places.values())
     return PlateImages(
-        wells=tuple(sorted(_pages(source, places, chosen), key=_order)),
+        wells=tuple(sorted(_pages(source, places, chosen, projection), key=_order)),
         pattern=chosen.text,
         plate=plate,
-        ignored=tuple(sorted(n for n in rest if Path(n).suffix.lower() in SUFFIXES)),
+        ignored=tuple(sorted(name for name in rest if _is_picture(source / name))),
         scheme=scheme,
     )
 
@@ -216,12 +221,15 @@ def _stack(source: Path, pattern: str | None, plate: PlateFormat) -> PlateImages
     return PlateImages(tuple(wells), None, plate)
 
 
-def _pages(folder: Path, places: dict[Place, str], pattern: NamePattern) -> Iterable[WellImage]:
+def _pages(
+    folder: Path, places: dict[Place, str], pattern: NamePattern, projection: str
+) -> Iterable[WellImage]:
     """Yield the pictures of a folder's files, those of several pages by page.
 
     Whether a file can be read at all is not asked here: a bad one must not stop a plate.
     """
-    counts = {name: _count(folder / name) for name in places.values()}
+    apart = projection == "none"
+    counts = {name: _count(folder / name) if apart else 1 for name in places.values()}
     several = sorted(name for name, count in counts.items() if count > 1)
     if several and "channel" in pattern.fields:
         raise ValueError(
@@ -237,10 +245,19 @@ def _pages(folder: Path, places: dict[Place, str], pattern: NamePattern) -> Iter
 
 
 def _count(path: Path) -> int:
-    """Return a TIFF's number of pages; 1 for what is none or cannot be read."""
-    if path.suffix.lower() not in _TIFF:
-        return 1
+    """Return a file's number of pages; 1 for what cannot be read."""
     try:
         return count_pages(path)
     except (ImageError, OSError):
         return 1
+
+
+def _is_picture(path: Path) -> bool:
+    """Tell a picture by its name or by its first bytes."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return is_picture(file.read(16))
+    except OSError:
+        return False
