@@ -13,24 +13,14 @@ import tifffile
 
 import spotcore as sc
 from spotcore._files import write_png
+from spotcore.results.columns import WELLS
 from spotcore.settings import COMPARISON, Settings
 from spotcore.settings.file import lock, settings_hash
 from spotcore.simulation.demo import plate_like
 from support.command_line import run
 from support.plate_folder import FAST, SLOW, contents, done, table, times, write_plate
 
-HEADER = [
-    "well",
-    "file",
-    "status",
-    "count",
-    "channel",
-    "low",
-    "high",
-    "secretion",
-    "artefacts",
-    "reason",
-]
+HEADER = list(WELLS)
 
 
 def test_what_a_plate_leaves(plate):
@@ -273,3 +263,25 @@ def test_what_is_refused_before_any_work(tmp_path, monkeypatch, options, says):
     result = run("plate", ".", "-o", "out", *options)
     assert result.exit_code == 2 and says in result.stderr
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_well_s_row_has_what_lies_in_it_and_its_spots_as_a_whole(tmp_path):
+    """Each number is that of the well's own table of spots."""
+    folder, out = write_plate(tmp_path / "images", 2), tmp_path / "out"
+    rows = [["well", "sample", "stimulus", "replicate"], ["A1", "d;1", "CEF", "2"]]
+    with open(tmp_path / "layout.csv", "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    layout = ("--layout", tmp_path / "layout.csv", "--pixel-size", 10)
+    assert run("plate", folder, "-o", out, *FAST, *layout).exit_code == 0
+    first, second = table(out / "wells.csv")
+    assert [first[name] for name in rows[0]] == rows[1]
+    assert second["sample"] == second["stimulus"] == second["replicate"] == ""
+    spots = table(out / "wells" / "A1.cells.csv")
+    area = np.array([float(spot["area"]) for spot in spots])
+    secretion = np.array([float(spot["secretion"]) for spot in spots])
+    assert float(first["mean_area"]) == pytest.approx(area.mean(), rel=1e-5)
+    assert float(first["mean_area_mm2"]) == pytest.approx(area.mean() * 1e-4, rel=1e-5)
+    assert float(first["mean_secretion"]) == pytest.approx(np.nanmean(secretion), rel=1e-5)
+    assert float(first["secretion"]) == pytest.approx(np.nansum(secretion), rel=1e-4)
+    used = sc.analyse(folder / "A1.png", sc.Settings(max_iter=5, pixel_size=10)).well.mask.sum()
+    assert float(first["covered"]) == pytest.approx(area.sum() / used, rel=1e-5)

@@ -62,8 +62,8 @@ def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
         record = well.record() if well.files.record.exists() else Record()
         path = files.events(well.name)
         about = {
-            **rows.get("layout", {}).get((well.well, ""), {}),
             **rows["wells"].get((well.well, well.channel), {}),
+            **rows.get("layout", {}).get((well.well, ""), {}),
         }
         keywords = {
             "$CYT": f"spotcore {result.version}",

@@ -100,8 +100,9 @@ def run_plate(
     if settings.membrane is None:
         records = _judged(records, [image.channel for image in images.wells])
     plate = _summary(images, jobs, records, settings, (digest, of_wells), layout)
+    lying = {} if layout is None else {row.well: asdict(row) for row in layout.rows()}
     rows = [
-        WellRow.of(record, image.position.name, image.channel)
+        WellRow.of(record, image.position.name, image.channel, lying.get(image.position.name))
         for image, record in zip(images.wells, records, strict=True)
     ]
     write_plate(files, plate, rows)

@@ -34,6 +34,15 @@ WELLS: Mapping[str, Kind | None] = {
     "secretion": float,
     "artefacts": int,
     "reason": str,
+    # As the layout has it.
+    "sample": str,
+    "stimulus": str,
+    "replicate": str,
+    # As `spotcore.results.record.SpotsRecord` has it.
+    "mean_area": float,
+    "mean_area_mm2": float,
+    "covered": float,
+    "mean_secretion": float,
 }
 #: What lies in the wells, as the layout file and plate.json have it. A sample called 001 is no
 #: number.

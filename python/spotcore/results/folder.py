@@ -241,9 +241,12 @@ class ResultFolder:
         path = self.files.table("wells")
         if self.plate is None:
             made = (asdict(WellRow.of(well.record(), well.well)) for well in self.wells)
-            rows = [{key: as_text(value) for key, value in row.items()} for row in made]
+            rows, header = (
+                [{key: as_text(value) for key, value in row.items()} for row in made],
+                [*WELLS],
+            )
         else:
-            rows = [row for _, row in read_rows(path)]
+            rows, header = [row for _, row in read_rows(path)], read_header(path)
             missing = [name for name in _NEEDED if rows and name not in rows[0]]
             if missing:
                 raise ValueError(f"{path}: expected columns {', '.join(missing)}")
@@ -254,7 +257,7 @@ class ResultFolder:
             if edit is not None:
                 row |= {"status": edit.status, "count": str(edit.count)}
                 row |= {"low": "", "high": "", "secretion": "", "reason": f"edited by {edit.by}"}
-        return _typed(path, "wells", rows, WELLS)
+        return _typed(path, "wells", rows, header)
 
 
 def _typed(path: Path, name: str, rows: list[dict[str, str]], header: Iterable[str] = ()) -> Table:

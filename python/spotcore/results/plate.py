@@ -10,7 +10,7 @@ from typing import Any
 from spotcore.results.decode import decode
 from spotcore.results.names import plain_name
 from spotcore.results.read import read_json
-from spotcore.results.record import Record
+from spotcore.results.record import Record, SpotsRecord
 
 __all__ = ["PlateRecord", "PlateWell", "WellRow", "read_plate"]
 
@@ -133,6 +133,10 @@ class PlateRecord:
         return [row for row in rows if isinstance(row, dict)]
 
 
+#: What a row of wells has of the layout.
+_CONTENTS = ("sample", "stimulus", "replicate")
+
+
 @dataclass(frozen=True, kw_only=True)
 class WellRow:
     """A row of the table of wells."""
@@ -147,11 +151,27 @@ class WellRow:
     secretion: float | None = None
     artefacts: int | None = None
     reason: str | None = None
+    sample: str | None = None
+    stimulus: str | None = None
+    replicate: str | None = None
+    mean_area: float | None = None
+    mean_area_mm2: float | None = None
+    covered: float | None = None
+    mean_secretion: float | None = None
 
     @classmethod
-    def of(cls, record: Record, well: str, channel: str = "") -> WellRow:
-        """Make the row of a picture from its record."""
+    def of(
+        cls,
+        record: Record,
+        well: str,
+        channel: str = "",
+        lying: Mapping[str, Any] | None = None,
+    ) -> WellRow:
+        """Make the row of a picture from its record, and its well's row of the layout."""
         low, high = record.interval or (None, None)
+        # A plate as a whole can take a count away, and with it what is said of its spots.
+        spots = record.spots if record.count is not None and record.spots else SpotsRecord()
+        contents = {name: (lying or {}).get(name) or None for name in _CONTENTS}
         return cls(
             well=well,
             file=record.file,
@@ -163,6 +183,8 @@ class WellRow:
             secretion=record.secretion,
             artefacts=record.artefacts,
             reason=record.reason,
+            **contents,
+            **vars(spots),
         )
 
 

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spotcore._backends import __version__, machine_record
 from spotcore.analysis import Network, Solved, WellAnalysis
 from spotcore.results.decode import decode
@@ -18,9 +20,18 @@ from spotcore.wells.circle import Circle
 from spotcore.wells.confluence import Staining
 from spotcore.wells.dye import Colour
 
-__all__ = ["ImageRecord", "Record", "WellRecord", "mark_radius", "now", "read_record"]
+__all__ = [
+    "ImageRecord",
+    "Record",
+    "SpotsRecord",
+    "WellRecord",
+    "mark_radius",
+    "now",
+    "read_record",
+]
 
 #: What the record of a picture that could not be analysed does not have.
+_LATER = ("files", "spots")  # what those of 0.1.0 do not have
 _OF_ANALYSED = ("solve", "threshold", "seconds")
 
 
@@ -100,6 +111,43 @@ class WellRecord:
 
 
 @dataclass(frozen=True)
+class SpotsRecord:
+    """The spots of a well as a whole; None where there is no spot, or none of that measure.
+
+    Attributes
+    ----------
+    mean_area, mean_area_mm2 : float or None
+        Mean area of a spot, in pixels and, where the pixel size is known, in mm².
+    covered : float or None
+        Share of the area that was looked at which the spots cover.
+    mean_secretion : float or None
+        Mean secretion of a spot; the record's `secretion` is the sum.
+    """
+
+    mean_area: float | None = None
+    mean_area_mm2: float | None = None
+    covered: float | None = None
+    mean_secretion: float | None = None
+
+    @classmethod
+    def of(cls, analysis: WellAnalysis) -> SpotsRecord:
+        """Measure the spots that count."""
+        area, side = analysis.measures.area, analysis.pixel_size
+        looked_at = float(analysis.well.mask.sum())
+        covered = min(float(area.sum()) / looked_at, 1.0) if looked_at else None
+        if not len(area):
+            return cls(covered=covered)
+        mean, secretion = float(area.mean()), analysis.cells.secretion
+        known = None if secretion is None else secretion[np.isfinite(secretion)]
+        return cls(
+            mean_area=mean,
+            mean_area_mm2=None if side is None else mean * (side * 1e-3) ** 2,
+            covered=covered,
+            mean_secretion=float(known.mean()) if known is not None and len(known) else None,
+        )
+
+
+@dataclass(frozen=True)
 class Record:
     """How a picture was analysed and what came out. What an older record does not say is left out.
 
@@ -116,6 +164,8 @@ class Record:
         As `spotcore.wells.status.Status` has them.
     count, interval, secretion : int, pair of int, float, or None
         The same.
+    spots : SpotsRecord or None
+        Of all of them; None where an older record does not say.
     artefacts : int or None
         Number of what was seen and does not count.
     settings, settings_hash : dict, str
@@ -146,6 +196,7 @@ class Record:
     count: int | None = None
     interval: tuple[int, int] | None = None
     secretion: float | None = None
+    spots: SpotsRecord | None = None
     artefacts: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     settings_hash: str = ""
@@ -180,6 +231,7 @@ class Record:
             count=status.count,
             interval=status.interval,
             secretion=status.secretion,
+            spots=SpotsRecord.of(analysis),
             artefacts=len(analysis.artefacts),
             settings=well_settings(analysis.settings),
             settings_hash=well_settings_hash(analysis.settings),
@@ -264,7 +316,7 @@ class Record:
         return {
             key: _plain(value) if is_dataclass(value) and not isinstance(value, type) else value
             for key, value in vars(self).items()
-            if key not in absent and not (key == "files" and value is None)
+            if key not in absent and not (key in _LATER and value is None)
         }
 
 
