@@ -75,6 +75,16 @@ class Cells:
     threshold: float
     confidence: NDArray[np.float64] | None = None
 
+    def __repr__(self) -> str:
+        """Say how many, in one line."""
+        held = [
+            name
+            for name in ("secretion", "profile", "confidence")
+            if getattr(self, name) is not None
+        ]
+        beside = f", with {', '.join(held)}" if held else ""
+        return f"Cells({len(self)} cells, threshold {self.threshold:g}{beside})"
+
     def __len__(self) -> int:
         """Return the number of cells."""
         return len(self.y)

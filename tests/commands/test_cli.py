@@ -16,6 +16,7 @@ import pytest
 import spotcore as sc
 from spotcore import analysis, commands
 from spotcore._files import read_columns, write_csv, write_png
+from spotcore.commands import options
 from spotcore.commands.simulate import SimulationPreset
 from spotcore.images.read import read_image
 from spotcore.networks.parameters import Metadata, ThresholdRule
@@ -359,11 +360,12 @@ def test_detect_with_a_network(tmp_path, well, monkeypatch):
         )
 
     monkeypatch.setattr(analysis, "load_network", load)
+    monkeypatch.setattr(options, "load_network", load)
     out, mine = tmp_path / "out", tmp_path / "mine.safetensors"
     mine.touch()
     result = run("detect", well, "-o", out, "--method", "spotnet", "--network", mine)
     assert result.exit_code == 0, result.output
-    assert asked == [str(mine)]
+    assert asked == [str(mine)] * 2  # before the work, and for it
     assert "smoother" in result.output
     assert files(out) == WELL_FILES
     record = json.loads((out / "well.run.json").read_text())
@@ -377,7 +379,7 @@ def test_detect_with_a_network(tmp_path, well, monkeypatch):
     assert away.max() < circle["radius"]
 
 
-def test_a_network_that_is_not_there_is_said_once_per_image(tmp_path, well):
+def test_a_network_that_is_not_there_is_said_before_the_work(tmp_path, well):
     result = run("detect", well, "-o", tmp_path / "out", "--method", "spotnet", "--network", "none")
-    assert result.exit_code == 1
-    assert "name_or_path" in result.output and "'none'" in result.output
+    assert result.exit_code == 2
+    assert "--network: expected" in result.output and "'none'" in result.output

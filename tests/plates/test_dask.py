@@ -175,11 +175,11 @@ def test_a_study_with_a_file_of_its_own(tmp_path, cluster):
 def test_clusters_that_cannot_be_used(tmp_path, cluster, monkeypatch):
     from spotcore.plates import dask
 
-    monkeypatch.setattr(dask, "PATIENCE", 2)
+    monkeypatch.setattr(dask, "MOMENT", 1.0)
     folder = write_plate(tmp_path / "images", 1)
     command = ["plate", folder, "-o", tmp_path / "out", *OPTIONS, "--dask"]
     nobody = run(*command, "tcp://127.0.0.1:1")
-    assert nobody.exit_code == 1 and "no scheduler at 'tcp://127.0.0.1:1'" in nobody.stderr
+    assert nobody.exit_code == 2 and "no scheduler at 'tcp://127.0.0.1:1'" in nobody.stderr
     monkeypatch.setattr(dask, "PATIENCE", 20)
     cluster.add(1)
     monkeypatch.setattr("spotcore.plates.dask.__version__", "99.0")

@@ -24,8 +24,9 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich cuts names short and takes [brackets] for markup
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Find secreting cells in ELISpot and FluoroSpot images.",
 )
 

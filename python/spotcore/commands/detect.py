@@ -14,6 +14,7 @@ from spotcore.analysis import Network
 from spotcore.commands.options import (
     AsJson,
     OutputFolder,
+    check_network,
     fail,
     make_folder,
     progress_bar,
@@ -45,7 +46,14 @@ def detect(
     A file that fails is reported on stderr and the others go on; the exit status is then 1.
     """
     try:
+        for path in images:
+            if path.is_dir():
+                raise ValueError(
+                    f"{path}: expected a picture, got a folder: spotcore plate {path} -o OUT "
+                    "analyses all that are in it"
+                )
         names = output_names(images)
+        check_network(settings)
         check_detect_folder(output, names)
     except ValueError as error:
         raise fail(error, 2) from None
@@ -82,10 +90,7 @@ def _summary(path: Path, record: Record) -> str:
     assert record.well and record.solve and record.seconds  # those of a picture that was analysed
     well, how, seconds = record.well, record.solve, sum(record.seconds.values())
     edge = "" if well.circle else ", no edge of a well found"
-    if isinstance(how, Network):
-        ended = how.network
-    else:
-        ended = f"{how.stop_reason} after {how.iterations} iterations"
+    ended = how.network if isinstance(how, Network) else f"{how.iterations} iterations"
     if record.count is None or record.interval is None:
         found = f"{record.status}: {record.reason}"
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,24 +10,16 @@ import typer
 
 from spotcore._text import readable
 from spotcore.commands.options import AsJson, fail
-from spotcore.export import export_folder
+from spotcore.export import FORMATS, export_folder, read_formats
 
-__all__ = ["Format", "export"]
-
-
-class Format(StrEnum):
-    """Formats of `spotcore.export`."""
-
-    xlsx = "xlsx"
-    json = "json"
-    parquet = "parquet"
-    fcs = "fcs"
+__all__ = ["export"]
 
 
 def export(
     folder: Annotated[Path, typer.Argument(help="Output of spotcore plate or spotcore detect.")],
     formats: Annotated[
-        list[Format], typer.Option("--format", "-f", help="Can be given several times.")
+        list[str],
+        typer.Option("--format", "-f", help=f"Of {', '.join(FORMATS)}; several with commas."),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write to: FOLDER/export.")
@@ -44,14 +35,18 @@ def export(
 
     XLSX, Parquet and FCS need pip install 'spotcore[export]'.
     """
-    for format in dict.fromkeys(formats):
+    try:
+        chosen = read_formats(formats, "--format")
+    except ValueError as error:
+        raise fail(error, 2) from None
+    for format in chosen:
         try:
-            paths = export_folder(folder, format.value, output, edited=edited)
+            paths = export_folder(folder, format, output, edited=edited)
         except (ValueError, OSError, ImportError) as error:
             raise fail(error) from None
         for path in () if quiet and not as_json else paths:
             typer.echo(
-                json.dumps({"format": format.value, "file": str(path)})
+                json.dumps({"format": format, "file": str(path)})
                 if as_json
                 else readable(str(path))
             )

@@ -14,7 +14,8 @@ import typer
 from tqdm import tqdm
 
 from spotcore._files import OutputError, require_folder
-from spotcore.settings import choose
+from spotcore.networks import load_network
+from spotcore.settings import Settings, choose
 from spotcore.settings.documentation import explained
 from spotcore.settings.table import TABLE, Row, Scope
 from spotcore.settings.values import alternatives, option
@@ -24,6 +25,7 @@ __all__ = [
     "OutputFolder",
     "Radius",
     "Seed",
+    "check_network",
     "fail",
     "make_folder",
     "not_negative",
@@ -49,18 +51,27 @@ Radius = Annotated[
     float, typer.Option(callback=not_negative, help="Largest distance of a match, in pixels.")
 ]
 
-#: Headings of the settings' options; None is that of all others.
-_PANELS: dict[Scope, str | None] = {
-    "well": "Settings of a well",
-    "comparison": "Settings of the comparison of wells",
-    "how": None,
-}
-
 
 def fail(message: object, code: int = 1) -> typer.Exit:
     """Say on stderr why a command ends."""
+    if isinstance(message, OSError) and message.filename is not None:
+        message = f"{message.filename}: {message.strerror}"
     typer.echo(f"spotcore: {message}", err=True)
     return typer.Exit(code)
+
+
+def check_network(settings: Settings) -> None:
+    """Refuse a network that cannot be loaded, before any work is done.
+
+    Raises
+    ------
+    ValueError, OSError
+    """
+    if settings.method == "spotnet":
+        try:
+            load_network(settings.network)
+        except ValueError as error:
+            raise ValueError(str(error).replace("name_or_path", "--network", 1)) from None
 
 
 def make_folder(path: Path) -> Path:
@@ -120,7 +131,6 @@ def _option(row: Row) -> Any:
             _flag(row),
             metavar=None if row.type is bool else _metavar(row),
             help=explained(row),
-            rich_help_panel=_PANELS[row.scope],
         ),
     ]
 

@@ -18,10 +18,17 @@ from tqdm import tqdm
 
 from spotcore._backends import backend_info
 from spotcore._files import sole_writer
-from spotcore.commands.options import AsJson, OutputFolder, fail, make_folder, takes_settings
-from spotcore.export import FORMATS, export_folder
-from spotcore.networks import load_network
+from spotcore.commands.options import (
+    AsJson,
+    OutputFolder,
+    check_network,
+    fail,
+    make_folder,
+    takes_settings,
+)
+from spotcore.export import export_folder, read_formats
 from spotcore.plates.compare import compare_wells
+from spotcore.plates.dask import check_scheduler
 from spotcore.plates.files import PlateImages, find_images, same_pictures
 from spotcore.plates.layout import read_layout
 from spotcore.plates.replicates import find_background
@@ -63,7 +70,7 @@ def plate(
     layout: Annotated[
         Path | None,
         typer.Option(
-            help="CSV: well and any of sample, stimulus, replicate, cells_per_well.",
+            help="Table (CSV, XLSX): well, sample, stimulus, replicate, cells_per_well.",
         ),
     ] = None,
     background: Annotated[
@@ -105,11 +112,12 @@ def plate(
             find_background((row.stimulus for row in lying.rows()), background)
         elif background is not None:
             raise ValueError("--background names a stimulus of the --layout, which is not given")
-        formats = _formats(export)
-        if settings.method == "spotnet":
-            load_network(settings.network)
+        formats = [] if export is None else read_formats([export], "--export")
+        check_network(settings)
         if dask is not None and find_spec("distributed") is None:
             raise ValueError("--dask needs distributed: pip install 'spotcore[dask]'")
+        if dask is not None:
+            check_scheduler(dask)
     except (ValueError, OSError) as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
@@ -148,21 +156,6 @@ def plate(
         _conclude(record, folder, time.monotonic() - start)
     if all(well.status == "rejected" for well in record.wells):
         raise fail("no image could be analysed")
-
-
-def _formats(export: str | None) -> list[str]:
-    """Read the list of formats.
-
-    Raises
-    ------
-    ValueError
-        If one is not known.
-    """
-    formats = [] if export is None else [name.strip().lower() for name in export.split(",")]
-    for name in formats:
-        if name not in FORMATS:
-            raise ValueError(f"--export: expected {', '.join(FORMATS)}, got {name!r}")
-    return formats
 
 
 @contextmanager

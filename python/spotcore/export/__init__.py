@@ -10,7 +10,7 @@ them, ``plate.json`` for the tables of a plate and ``NAME.run.json`` for ``NAME.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from spotcore._files import require_folder
 from spotcore.results import ResultFolder, open_folder
 from spotcore.results.names import ExportFiles
 
-__all__ = ["FORMATS", "export_folder"]
+__all__ = ["FORMATS", "export_folder", "read_formats"]
 
 #: Format, and the module whose ``write`` makes its files.
 FORMATS = {"xlsx": "xlsx", "json": "document", "parquet": "parquet", "fcs": "fcs"}
@@ -80,3 +80,18 @@ def export_folder(
         raise ImportError(
             f"format {format} needs {error.name}: pip install 'spotcore[export]'"
         ) from error
+
+
+def read_formats(texts: Iterable[str], option: str) -> list[str]:
+    """Read lists of formats, separated by commas; each counts once.
+
+    Raises
+    ------
+    ValueError
+        If one is not known; the message begins with the option.
+    """
+    names = [name.strip().lower() for text in texts for name in text.split(",")]
+    for name in names:
+        if name not in FORMATS:
+            raise ValueError(f"{option}: expected {', '.join(FORMATS)}, got {name!r}")
+    return list(dict.fromkeys(names))

@@ -12,7 +12,9 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import socket
 import tempfile
+import time
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -30,10 +32,10 @@ from spotcore.results.write import write_record
 from spotcore.settings import well_settings
 from spotcore.settings.file import named_files
 
-__all__ = ["run_dask"]
+__all__ = ["check_scheduler", "run_dask"]
 
-#: Seconds to reach the scheduler, and until it has a worker.
-PATIENCE = 30
+#: Seconds until somebody listens there; to reach the scheduler, and until it has a worker.
+MOMENT, PATIENCE = 8.0, 30
 
 
 def run_dask(jobs: Iterable[Job], address: str) -> Generator[Job, None, None]:
@@ -152,6 +154,38 @@ def _read_named(job: Job) -> dict[str, tuple[str, bytes]]:
         setting: (path.name, path.read_bytes())
         for setting, path in named_files(job.settings).items()
     }
+
+
+def check_scheduler(address: str) -> None:
+    """Ask whether anybody listens at an address, before any work is done.
+
+    One that is wrong is told at once; a scheduler that is just being started gets a moment.
+
+    Raises
+    ------
+    ValueError
+        If the address names no port, or nobody does.
+    """
+    scheme, _, rest = address.rpartition("://")
+    if scheme not in ("", "tcp", "tls"):
+        return  # a kind of its own, which only its client knows how to reach
+    host, _, port = rest.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(
+            f"dask: expected an address with a port, such as tcp://localhost:8786, got {address!r}"
+        )
+    deadline = time.monotonic() + MOMENT
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=MOMENT).close()
+            return
+        except OSError as error:
+            known = not isinstance(error, socket.gaierror)
+            if not known or time.monotonic() > deadline:
+                raise ValueError(
+                    f"dask: no scheduler at {address!r} ({error.strerror or error})"
+                ) from None
+            time.sleep(0.2)
 
 
 @contextlib.contextmanager
