@@ -101,5 +101,5 @@ $(TRAINER): $(READY)
 	@touch $@
 
 $(NAPARI): $(READY)
-	$(INSTALL) ".[test,lint,napari]"
+	$(INSTALL) ".[test,lint,napari]" "PySide6_Essentials>=6.7"
 	@touch $@

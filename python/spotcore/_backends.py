@@ -20,6 +20,19 @@ DEVICES = ("cpu",)
 _MOST_THREADS = 1024
 
 
+@contextlib.contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Say which extra has the package that is not there; also a decorator."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("spotcore"):
+            raise
+        raise ModuleNotFoundError(
+            f"{what} needs {error.name}: pip install 'spotcore[{extra}]'", name=error.name
+        ) from None
+
+
 class _OneThread:
     """Holds BLAS to one thread for as long as anybody asks for it.
 

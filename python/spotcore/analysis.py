@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from spotcore._arrays import as_sigma_limits
-from spotcore._backends import one_blas_thread
+from spotcore._backends import needs, one_blas_thread
 from spotcore.images.light import flattened, linear
 from spotcore.images.limits import check_well_size
 from spotcore.images.picture import Picture
@@ -177,6 +177,7 @@ class _Found(NamedTuple):
     maps: dict[str, NDArray[np.float32]]
 
 
+@needs("cli", "the analysis of a well")
 @one_blas_thread()
 def analyse(
     picture: str | PathLike[str] | Picture | ArrayLike,

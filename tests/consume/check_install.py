@@ -55,6 +55,13 @@ def main() -> None:
     )
     check(run.returncode != 0 and "spotcore[cli]" in run.stderr, "the command says what it lacks")
     check("Traceback" not in run.stderr, "and says so without a traceback")
+    for call in (lambda: sc.read_image(__file__), lambda: sc.analyse(np.eye(64))):
+        try:
+            call()
+        except ImportError as error:
+            check("pip install 'spotcore[cli]'" in str(error), f"a program is told, too: {error}")
+        else:
+            check(False, "what is not installed is missed")
     check(np.isfinite(result.gap), "the answer carries its duality gap")
 
 

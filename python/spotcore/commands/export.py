@@ -33,7 +33,7 @@ def export(
 ) -> None:
     """Write a result as a workbook, a JSON document, Parquet or FCS files, with its provenance.
 
-    XLSX, Parquet and FCS need pip install 'spotcore[export]'.
+    XLSX and FCS need pip install 'spotcore[export]', Parquet 'spotcore[parquet]'.
     """
     try:
         chosen = read_formats(formats, "--format")

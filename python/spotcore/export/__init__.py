@@ -2,7 +2,8 @@
 
 spotcore.results (reads a result folder) -> xlsx, document (JSON), parquet, fcs
 
-The libraries come with ``pip install spotcore[export]`` and are imported where they are used; JSON
+The libraries come with ``pip install spotcore[export]`` (of Parquet, ``spotcore[parquet]``) and are
+imported where they are used; JSON
 needs none. The CSV files of a result are their own export: their provenance is the record beside
 them, ``plate.json`` for the tables of a plate and ``NAME.run.json`` for ``NAME.cells.csv``.
 """
@@ -22,6 +23,7 @@ __all__ = ["FORMATS", "export_folder", "read_formats"]
 
 #: Format, and the module whose ``write`` makes its files.
 FORMATS = {"xlsx": "xlsx", "json": "document", "parquet": "parquet", "fcs": "fcs"}
+_EXTRAS = {"xlsx": "export", "fcs": "export", "parquet": "parquet"}
 
 
 def export_folder(
@@ -78,7 +80,7 @@ def export_folder(
         return write(result, files)
     except ModuleNotFoundError as error:
         raise ImportError(
-            f"format {format} needs {error.name}: pip install 'spotcore[export]'"
+            f"format {format} needs {error.name}: pip install 'spotcore[{_EXTRAS[format]}]'"
         ) from error
 
 

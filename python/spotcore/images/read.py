@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from spotcore._backends import needs
 from spotcore.images.limits import MAX_BYTES
 from spotcore.images.picture import Decoded, ImageError, Picture, Planes, picture_of, refused
 from spotcore.images.raster import RASTER_FORMATS, decode_raster
@@ -25,6 +26,7 @@ __all__ = ["count_pages", "is_picture", "read_image"]
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
+@needs("cli", "reading pictures")
 def read_image(
     path: str | os.PathLike[str],
     channel: str | int | None = None,
