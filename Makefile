@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
 
-.PHONY: help demo test lint format sanitize native install-check bench solve plate plate-run reproduce trainer napari clean
+.PHONY: help demo test lint format sanitize native install-check napari-check bench solve plate plate-run reproduce trainer napari clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -48,6 +48,13 @@ install-check: ## install into a bare venv as a stranger would, and use it there
 	$(PYTHON) -m venv build/install-check/venv
 	build/install-check/venv/bin/pip install --quiet .
 	cd build/install-check && venv/bin/python ../../tests/consume/check_install.py
+
+napari-check: ## the plugin in a napari of somebody else's, with their Qt, under Xvfb
+	rm -rf build/napari-check && mkdir -p build/napari-check
+	$(PYTHON) -m venv build/napari-check/venv
+	build/napari-check/venv/bin/pip install --quiet "napari>=0.6" PyQt6
+	build/napari-check/venv/bin/pip install --quiet ".[napari]"
+	cd build/napari-check && xvfb-run -a venv/bin/python ../../tests/consume/check_napari.py napari.png
 
 bench: $(READY) ## timings of ours and of the peers, in one run, as a table
 	cmake --preset bench

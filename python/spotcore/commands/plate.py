@@ -28,11 +28,13 @@ from spotcore.commands.options import (
 )
 from spotcore.export import export_folder, read_formats
 from spotcore.plates.compare import compare_wells
+from spotcore.plates.cut import PlatePicture, is_plate_picture, read_plate_picture
 from spotcore.plates.dask import check_scheduler
 from spotcore.plates.files import PlateImages, find_images, same_pictures
 from spotcore.plates.layout import read_layout
 from spotcore.plates.replicates import find_background
 from spotcore.plates.run import PlateProgress, run_plate
+from spotcore.plates.used import check_plate_folder
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
 from spotcore.results import PlateFiles, PlateRecord, Record
@@ -46,7 +48,9 @@ def plate(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", help="Folder of images, or a TIFF whose pages are the wells."
+            metavar="SOURCE",
+            help="Folder of images, a TIFF whose pages are the wells, or one picture of a whole "
+            "plate (with --format): its wells are cut out into OUT/pictures.",
         ),
     ],
     output: OutputFolder,
@@ -104,9 +108,13 @@ def plate(
     try:
         if source.resolve() == output.resolve():
             raise ValueError(f"{output}: expected another folder than that of the images")
-        images = find_images(
-            source, pattern, None if wells is None else plate_format(wells), settings.projection
-        )
+        shape = None if wells is None else plate_format(wells)
+        whole = None
+        if is_plate_picture(source):
+            whole = read_plate_picture(source, shape, settings.channel)
+            images = whole.images(output)
+        else:
+            images = find_images(source, pattern, shape, settings.projection)
         lying = None if layout is None else read_layout(layout, images.plate)
         if lying is not None:  # a misspelt control is worth knowing before the work
             find_background((row.stimulus for row in lying.rows()), background)
@@ -123,13 +131,17 @@ def plate(
     folder = make_folder(output)
     silent = quiet or as_json
     if not silent:
-        _introduce(images, pattern)
+        _introduce(images, pattern, whole)
     _warn(images)
     threads = settings.threads or 1
     workers = workers or max(1, int(str(backend_info()["threads"])) // threads)
     start = time.monotonic()
     try:
         with sole_writer(folder):
+            if whole is not None:
+                sources = {image.name: image.path for image in images.wells}
+                check_plate_folder(folder, sources, lying is not None)
+                whole.write(folder)
             with _progress(silent) as progress:
                 record = run_plate(
                     images,
@@ -177,9 +189,17 @@ def _progress(hidden: bool) -> Iterator[PlateProgress]:
         yield update
 
 
-def _introduce(images: PlateImages, pattern: str | None) -> None:
-    """Say how the folder was understood, before the work."""
-    if images.pattern is None:
+def _introduce(images: PlateImages, pattern: str | None, whole: PlatePicture | None) -> None:
+    """Say how the source was understood, before the work."""
+    if whole is not None:
+        grid = whole.grid
+        typer.echo(
+            f"wells {grid.pitch:.1f} pixels apart, {2 * grid.radius:.0f} across, turned by "
+            f"{grid.angle:.1f}°, are cut out; grid.overlay.png shows where"
+        )
+        if whole.outside:
+            typer.echo(f"not whole in the picture, left out: {_listed(whole.outside)}")
+    elif images.pattern is None:
         typer.echo(f"{len(images.wells)} pages are the wells, row by row")
     elif pattern is None:
         first = images.wells[0]

@@ -166,6 +166,21 @@ class PlateFiles:
         return self.folder / "heatmap.png"
 
     @property
+    def pictures(self) -> Path:
+        """Folder of the wells' pictures that were cut out of one of the whole plate."""
+        return self.folder / "pictures"
+
+    @property
+    def grid(self) -> Path:
+        """Where they were cut out."""
+        return self.folder / "grid.json"
+
+    @property
+    def grid_overlay(self) -> Path:
+        """The same, drawn."""
+        return self.folder / "grid.overlay.png"
+
+    @property
     def exports(self) -> ExportFiles:
         """The same in other programs' formats."""
         return ExportFiles(self.folder / "export")
