@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import spotcore as sc
@@ -38,7 +38,7 @@ def off(grid: Grid, centres: np.ndarray) -> float:
     dark=st.booleans(),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate])
 def test_wells_are_found_where_they_are(
     shape: tuple[int, int],
     angle: float,

@@ -23,14 +23,19 @@ __all__ = ["Grid", "GridWell", "find_grid"]
 
 _SIDE = 1000  # pixels of the longer side that the lattice is looked for in
 _ANGLES = np.deg2rad(np.arange(-8.0, 8.01, 0.25))
-#: Radii of wells over their pitch: 0.31 of deep 24-well plates to 0.44 of 384-well plates.
-_RADII = np.linspace(0.28, 0.47, 12)
+#: Radii of wells over their pitch: 0.31 of deep 24-well plates to 0.5 of a reader's overview.
+_RADII = np.linspace(0.28, 0.5, 14)
 #: A lattice's pitch is looked for between these shares of what would just fill the picture.
-_LOOSE, _TIGHT = 0.5, 1.35
+_LOOSE, _TIGHT = 0.42, 1.35
 #: A node is a well if its votes are this share of the median of the stronger half of all.
 _WELL = 0.35
 #: Share of the plate's wells that have to be seen, and of as many nodes that may be seen beside it.
 _SEEN, _BESIDE = 0.7, 0.1
+_FEW = 2  # nodes beside a plate of few wells that may look like one
+#: Of a row's wells: what a place of the plate has to be better than the next one by.
+_SURE = 0.1
+#: By how much the lattices of the edges and of the votes may differ, per pitch.
+_SAME = 0.01
 #: Votes at the nodes over those halfway between them: 1 in a picture without wells.
 _CONTRAST = 2.0
 _SMALLEST = 40  # pixels of a well's diameter; below, its spots cannot be seen
@@ -100,9 +105,9 @@ def find_grid(grey: NDArray[np.float32], plate: PlateFormat) -> Grid:
     pitch, angle = _lattice(np.hypot(down, right), plate)
     margin = math.ceil(pitch)
     votes = _votes(down, right, pitch, margin)
-    origin, basis = _fitted(votes, pitch, angle)
-    nodes, strength = _nodes(votes, origin, basis, margin, small.shape)
-    first = _first_well(nodes, strength, plate)
+    origin, basis = _fitted(votes, pitch, angle, margin)
+    nodes, strength, inside = _nodes(votes, origin, basis, margin, small.shape)
+    first = _first_well(nodes, strength, inside, plate)
     wells = _wells(first, plate, origin - margin, basis)
     pitch = math.sqrt(abs(float(np.linalg.det(basis))))
     radius = _radius(down, right, wells, pitch)
@@ -148,7 +153,7 @@ def _gradient(small: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _lattice(edges: NDArray[Any], plate: PlateFormat) -> tuple[float, float]:
     """Find pitch [pixels] and angle of a square lattice by the autocorrelation of the edges."""
-    from scipy import ndimage
+    from scipy import ndimage, optimize
 
     height, width = edges.shape
     filling = min(height / plate.rows, width / plate.columns)
@@ -180,7 +185,22 @@ def _lattice(edges: NDArray[Any], plate: PlateFormat) -> tuple[float, float]:
     peaks = scores.max(axis=1)
     local = (peaks >= np.roll(peaks, 1)) & (peaks >= np.roll(peaks, -1)) & (peaks >= 0.6 * best)
     at = int(np.flatnonzero(local)[0]) if local.any() else int(peaks.argmax())
-    return float(pitches[at]), float(_ANGLES[scores[at].argmax()])
+    # Farther neighbours say it more exactly.
+    far = range(1, min(5, plate.rows - 1, plate.columns - 1) + 1)
+    lags = np.array([step for k in far for step in ((0, k), (k, 0))]).T
+
+    def missed(found: NDArray[Any]) -> float:
+        y, x = _turned(lags * found[0], found[1])
+        place = [y + height, x + width]
+        return -float(ndimage.map_coordinates(correlation, place, order=1).sum())
+
+    start = np.array([pitches[at], _ANGLES[scores[at].argmax()]])
+    simplex = start + np.array([[0, 0], [0.006 * pitches[at], 0], [0, math.radians(0.2)]])
+    options = {"initial_simplex": simplex, "xatol": 1e-4, "maxiter": 200}
+    found = optimize.minimize(missed, start, method="Nelder-Mead", options=options).x
+    strayed = abs(found[0] / start[0] - 1) > 0.03 or abs(found[1] - start[1]) > math.radians(0.5)
+    pitch, angle = start if strayed else found  # strays where there is no lattice
+    return float(pitch), float(angle)
 
 
 def _turned(step: NDArray[Any], angle: Any) -> NDArray[Any]:
@@ -219,39 +239,64 @@ def _votes(
 
 
 def _fitted(
-    votes: NDArray[np.float64], pitch: float, angle: float
+    votes: NDArray[np.float64], pitch: float, angle: float, margin: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Fit origin and basis of the lattice to the peaks of the votes."""
-    from scipy import ndimage
+    """Find origin and basis of the lattice whose nodes have the most votes."""
+    from scipy import ndimage, optimize
 
-    basis = np.stack(
-        [_turned(np.array([1.0, 0.0]) * pitch, angle), _turned(np.array([0.0, 1.0]) * pitch, angle)]
-    )
+    if not votes.any():
+        raise ValueError("expected a grid of wells, found none")
+    middle = np.array(votes.shape) / 2
+    reach = np.ceil((np.array(votes.shape) / 2 - margin) / pitch).astype(int)
+    nodes = _pairs(-reach, reach + 1)
+
+    steps = ((1.0, 0.0), (0.0, 1.0))
+    basis = np.stack([_turned(np.array(step) * pitch, angle) for step in steps])
     # Fold all votes into one cell: the wells' centres fall together.
-    y, x = np.mgrid[: votes.shape[0], : votes.shape[1]]
-    cell = np.einsum("ij,jyx->iyx", np.linalg.inv(basis.T), np.stack([y, x])) % 1.0
+    y, x = np.mgrid[: votes.shape[0], : votes.shape[1]] - middle[:, None, None]
+    cell = np.einsum("ij,jyx->iyx", np.linalg.inv(basis.T), np.stack([y, x]))
     bins = 24
-    index = (cell * bins).astype(int) % bins
+    index = np.floor(cell * bins).astype(int) % bins
     folded = np.bincount(index[0].ravel() * bins + index[1].ravel(), votes.ravel(), bins * bins)
     folded = ndimage.gaussian_filter(folded.reshape(bins, bins), 1.0, mode="wrap")
-    at = np.array(np.unravel_index(folded.argmax(), folded.shape)) + 0.5
-    origin = (at / bins) @ basis
-    reach = ndimage.maximum_filter(votes, size=max(3, round(pitch / 2)))
-    peaks = np.argwhere((votes == reach) & (votes > 0))
-    if not len(peaks):
-        raise ValueError("expected a grid of wells, found none")
-    strong = votes[tuple(peaks.T)] > _WELL * np.percentile(votes[tuple(peaks.T)], 90)
-    peaks = peaks[strong]
-    for nearness in (0.3, 0.25, 0.2, 0.2):
-        steps = (peaks - origin) @ np.linalg.inv(basis)
+    at = (np.array(np.unravel_index(folded.argmax(), folded.shape)) + 0.5) / bins
+    found = at @ basis
+    for blur in (pitch / 8, pitch / 20):  # first from afar, then to the point
+        smooth = ndimage.gaussian_filter(votes, blur)
+
+        def missed(shift: NDArray[Any], smooth: NDArray[Any] = smooth) -> float:
+            place = middle + shift + nodes @ basis
+            return -float(ndimage.map_coordinates(smooth, place.T, order=1).sum())
+
+        simplex = found + np.array([[0, 0], [0.1, 0], [0, 0.1]]) * pitch
+        options = {"initial_simplex": simplex, "xatol": 1e-3, "maxiter": 200}
+        found = optimize.minimize(missed, found, method="Nelder-Mead", options=options).x
+    return _settled(votes, middle + found, basis)
+
+
+def _settled(
+    votes: NDArray[np.float64], origin: NDArray[Any], basis: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Fit the lattice to the peaks of the votes near its nodes, if they speak of the same one."""
+    from scipy import ndimage
+
+    pitch = float(np.hypot(*basis[0]))
+    highest = ndimage.maximum_filter(votes, size=max(3, round(pitch / 2)))
+    peaks = np.argwhere((votes == highest) & (votes > 0))
+    weight = votes[tuple(peaks.T)]
+    peaks = peaks[weight > _WELL * np.percentile(weight, 90)]
+    settled = origin, basis
+    for _ in range(3):
+        steps = (peaks - settled[0]) @ np.linalg.inv(settled[1])
         whole = np.rint(steps)
-        near = np.abs(steps - whole).max(axis=1) < nearness
+        near = np.abs(steps - whole).max(axis=1) < 0.2
         if near.sum() < 4 or np.linalg.matrix_rank(whole[near] - whole[near].mean(axis=0)) < 2:
-            raise ValueError("expected a grid of wells, found none")
+            return origin, basis
         design = np.column_stack([np.ones(near.sum()), whole[near]])
-        origin, *rows = np.linalg.lstsq(design, peaks[near], rcond=None)[0]
-        basis = np.stack(rows)
-    return origin, basis
+        first, *rows = np.linalg.lstsq(design, peaks[near], rcond=None)[0]
+        settled = first, np.stack(rows)
+    same = np.abs(settled[1] - basis).max() < _SAME * pitch
+    return settled if same else (origin, basis)
 
 
 def _nodes(
@@ -260,8 +305,8 @@ def _nodes(
     basis: NDArray[Any],
     margin: int,
     shape: tuple[int, int],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the nodes of the lattice near the picture, and how much each looks like a well."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the lattice's nodes near the picture, how like a well each is, and if it is in it."""
     from scipy import ndimage
 
     corners = np.array([[0, 0], [0, votes.shape[1]], [votes.shape[0], 0], list(votes.shape)])
@@ -283,7 +328,9 @@ def _nodes(
     typical = float(np.median(strength[strength >= np.median(strength)]))
     if typical < _CONTRAST * between or typical <= 0:
         raise ValueError("expected a grid of wells, found none")
-    return nodes, strength / typical
+    far = 0.4 * margin  # a well there lies in the picture
+    seen_whole = ((at >= margin + far) & (at <= np.array(shape) + margin - far)).all(axis=1)
+    return nodes, strength / typical, seen_whole
 
 
 def _pairs(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -293,37 +340,38 @@ def _pairs(low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def _first_well(
-    nodes: NDArray[np.int64], strength: NDArray[np.float64], plate: PlateFormat
+    nodes: NDArray[np.int64],
+    strength: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    plate: PlateFormat,
 ) -> NDArray[np.int64]:
-    """Choose the node that is A1: the plate's rows and columns hold all that looks like a well."""
-    wells = nodes[strength >= _WELL]
+    """Choose the node that is A1: the plate's rows and columns hold what looks most like wells."""
     low, high = nodes.min(axis=0), nodes.max(axis=0)
-    seen = np.zeros(tuple(high - low + 1), bool)
-    seen[tuple((wells - low).T)] = True
-    best: list[tuple[int, NDArray[np.int64]]] = []
+    like = np.zeros(tuple(high - low + 1))
+    like[tuple((nodes - low).T)] = np.where(strength >= _WELL, np.minimum(strength, 1.0), 0.0)
     span = np.array([plate.rows, plate.columns])
-    for row in range(int(low[0] - span[0] + 1), int(high[0]) + 1):
-        for column in range(int(low[1] - span[1] + 1), int(high[1]) + 1):
-            first = np.array([row, column])
-            start = np.maximum(first - low, 0)
-            stop = np.maximum(first - low + span, 0)
-            best.append((int(seen[start[0] : stop[0], start[1] : stop[1]].sum()), first))
-    most = max(count for count, _ in best)
-    ties = [first for count, first in best if count == most]
-    if most < _SEEN * plate.wells:
-        raise ValueError(f"expected a grid of {plate.wells} wells, found {most}")
-    beside = len(wells) - most
-    if beside > _BESIDE * plate.wells:
+    firsts = _pairs(low - span + 1, high + 1)
+    starts, stops = np.maximum(firsts - low, 0), np.maximum(firsts - low + span, 0)
+    boxes = [np.s_[a:c, b:d] for (a, b), (c, d) in zip(starts, stops, strict=True)]
+    held = np.array([like[box].sum() for box in boxes])
+    best = int(held.argmax())
+    wells = int(np.count_nonzero(like[boxes[best]]))
+    if wells < _SEEN * plate.wells:
+        raise ValueError(f"expected a grid of {plate.wells} wells, found {wells}")
+    beyond = ((nodes < firsts[best]) | (nodes >= firsts[best] + span)).any(axis=1)
+    beside = int(np.count_nonzero((strength >= _WELL) & inside & beyond))
+    if beside > max(_BESIDE * plate.wells, _FEW):
         raise ValueError(
             f"expected a grid of {plate.rows} x {plate.columns} wells, found more, some "
-            f"{len(wells)}: is it another --format?"
+            f"{wells + beside}: is it another --format?"
         )
-    if len(ties) > 1:
+    # A row more at one side and a row less at the other: as good only if neither is seen.
+    if np.count_nonzero(held > held[best] - _SURE * span.min()) > 1:
         raise ValueError(
             f"expected to see where the plate of {plate.wells} wells ends, but whole rows or "
             "columns of it lie outside the picture"
         )
-    return ties[0]
+    return np.asarray(firsts[best])
 
 
 def _wells(
@@ -340,7 +388,7 @@ def _radius(down: NDArray[Any], right: NDArray[Any], centres: NDArray[Any], pitc
 
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     ray = np.stack([np.sin(turn), np.cos(turn)])
-    radii = np.arange(0.25, 0.5, 0.005) * pitch
+    radii = np.arange(0.25, 0.505, 0.005) * pitch
     edge = []
     for radius in radii:
         at = centres[:, :, None] + radius * ray
