@@ -154,7 +154,7 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
         warm = false;
         first = now.iteration;
         std::fill_n(e.data, e.size(), 0.0F);
-        for (const ImageSpan image : {nu, Ae, e_y}) std::fill_n(image.data, pixels, 0.0F);
+        for (const ImageSpan each : {nu, Ae, e_y}) std::fill_n(each.data, pixels, 0.0F);
       }
     }
     const std::int64_t fallen = warm ? continuation : now.iteration - first;
