@@ -102,7 +102,7 @@ def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
         (["--dark-frame", "small.png"], 2, "--dark-frame: expected --flat-field beside it"),
         (["--flat-field", "missing.png"], 2, "--flat-field: expected a file, got "),
         (["--flat-field", "small.png"], 1, "flat_field: expected 128 x 128 pixels"),
-        (["--stain", "indigo"], 1, "stain: expected auto, luminance, aec"),
+        (["--stain", "indigo"], 2, "--stain: expected 'auto' or 'luminance' or 'aec' or a list"),
         (["--min-diameter", "9", "--max-diameter", "8"], 2, "--min-diameter: expected at most"),
         (["--min-density", "2", "--max-density", "1"], 2, "at most --max-density, 1, got 2"),
     ],

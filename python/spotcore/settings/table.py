@@ -212,7 +212,7 @@ class Settings:
         more="It needs a flat field beside it.",
         names_file=True,
     )
-    stain: str | tuple[float, float, float] = _row(
+    stain: Literal["auto", "luminance", "aec"] | tuple[float, float, float] = _row(
         "auto",
         "Spots' colour in a colour picture: auto (found), luminance (none), aec, or R,G,B",
         range=DIRECTION,
