@@ -157,3 +157,12 @@ def test_a_full_disk_names_the_output(
     assert f"{out}" in result.stderr and "No space left on device" in result.stderr
     assert f"{picture}" not in result.stderr
     assert not list(out.rglob("*.part"))
+
+
+def test_our_own_drawings_are_no_pictures(tmp_path: Path) -> None:
+    folder, out = write_plate(tmp_path / "images", 1), tmp_path / "out"
+    picture = next(iter(folder.iterdir()))
+    assert run("detect", picture, "-o", out, "--max-iter", 5).exit_code == 0
+    drawing = out / f"{picture.stem}.overlay.png"
+    result = run("detect", drawing, "-o", tmp_path / "again")
+    assert result.exit_code == 2 and "got a drawing of a result" in result.stderr

@@ -19,7 +19,7 @@ _PART = re.compile(r"\..*[0-9a-f]{12}\.part")
 
 
 def check_detect_folder(folder: Path, names: Mapping[Path, str]) -> None:
-    """Refuse a folder of pictures, a plate's, or one with results of other pictures of these names.
+    """Refuse our own drawings, and a folder of pictures, of a plate, or of others of these names.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def check_detect_folder(folder: Path, names: Mapping[Path, str]) -> None:
     ValueError
     """
     for path in names:
+        if path.name.endswith(WellFiles(Path(), "").overlay.name):
+            raise ValueError(f"{path}: expected a picture of a well, got a drawing of a result")
         if path.parent.resolve() == folder.resolve():
             raise ValueError(f"{folder}: expected another folder than that of the images")
     if PlateFiles(folder).record.exists():
