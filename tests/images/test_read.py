@@ -247,10 +247,10 @@ def test_decompression_bombs_are_refused_before_decoding(tmp_path):
     [
         (np.zeros((5, 8, 8), np.uint8), {}, "several pages"),
         (np.zeros((3, 8, 8), np.uint8), {"imagej": True}, "3 channels"),
-        (np.full((8, 8), 1.5, np.float32), {}, "full_scale beside values of float32"),
+        (np.full((8, 8), 1.5, np.float32), {}, "--full-scale beside values of float32"),
         (np.full((8, 8), np.nan, np.float32), {}, "finite"),
         (np.full((8, 8), -1, np.int16), {}, "at least 0, got -1"),
-        (np.zeros((8, 8), np.uint32), {}, "full_scale beside values of uint32"),
+        (np.zeros((8, 8), np.uint32), {}, "--full-scale beside values of uint32"),
         (np.zeros((8, 8), complex), {}, "complex128"),
         (np.zeros((8, 8, 4), np.uint8), {"photometric": "separated"}, "CMYK"),
         (

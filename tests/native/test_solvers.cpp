@@ -43,15 +43,20 @@ TEST_CASE("a callback cancels after the iteration it was told of") {
   CHECK(result.last.iteration == 13);
 }
 
-TEST_CASE("with no iterations the projected start comes back with its objective") {
-  SmallWell well;
+TEST_CASE("with no iterations the best multiple of the projected start comes back") {
+  constexpr std::size_t kCell = 7 * SmallWell::kSide + 8;
+  SmallWell well, other;
   well.a[0] = -4;
-  well.a[1] = 3;
+  well.a[kCell] = 3;
+  other.a[kCell] = 300;
   FistaOptions options;
   options.max_iter = 0;
-  const SolveResult result = well.solve(options, 2.0);
+  const SolveResult result = well.solve(options, 2.0), same = other.solve(options, 2.0);
   CHECK(well.a[0] == 0);
-  CHECK(result.last.penalty == 6.0);
+  CHECK(well.a[kCell] > 3);  // the truth is 50
+  CHECK(std::abs(result.last.penalty - 2.0 * well.a[kCell]) <= 1e-6 * result.last.penalty);
+  CHECK(std::abs(same.last.objective() - result.last.objective()) <=
+        1e-5 * result.last.objective());
   CHECK(result.reason == StopReason::max_iter);
 }
 

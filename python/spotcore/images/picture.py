@@ -245,7 +245,8 @@ def _grey(
         except (TypeError, ValueError, OverflowError):  # a record may say anything
             index = -1
         if not 0 <= index < count:
-            raise refused(path, f"channel {channel!r} of a file of {count}", "one of its channels")
+            held = ", ".join(decoded.channels) or f"{count}"
+            raise refused(path, f"channel {channel!r} of a file of {held}", "one of its channels")
         return samples[:, :, index].astype(np.float32), f"channel {channel}"
     if decoded.colours == 0:
         names = f" ({', '.join(decoded.channels)})" if decoded.channels else ""

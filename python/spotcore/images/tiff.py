@@ -230,5 +230,7 @@ def _levels(
         try:
             samples, depth = as_levels(samples, full_scale, "samples")
         except ValueError as error:
-            raise ImageError(f"{path}: {error} (--full-scale)") from error
+            raise ImageError(
+                f"{path}: {str(error).replace('full_scale', '--full-scale')}"
+            ) from error
     return (depth - samples if kind == "MINISWHITE" else samples), depth
