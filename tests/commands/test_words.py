@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -115,7 +116,7 @@ def test_help_at_80_columns_shows_whole_names(command: str) -> None:
     """And what stands in brackets, as extras do."""
     shown = subprocess.run(
         [sys.executable, "-c", "from spotcore.commands import main; main()", command, "-h"],
-        env={"COLUMNS": "80", "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+        env={**os.environ, "COLUMNS": "80"},
         capture_output=True,
         text=True,
     )

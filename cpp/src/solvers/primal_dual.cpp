@@ -176,7 +176,9 @@ SolveResult primal_dual(Operations& ops, const Problem& problem, const StopOptio
 
     ++now.iteration;
     now.penalty = problem.lambda * norms;
-    const bool settling = !warm && now.iteration - first <= continuation;
+    // A warm start's objective rises, and falls again, while it is tried.
+    const bool settling =
+        warm ? now.iteration <= 2 * kTrial : now.iteration - first <= continuation;
     done = watch.iterated(settling, warm ? kWarmTol * options.tol : options.tol, refresh_gap);
   }
   refresh_gap(true);
