@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: tables, records, arrays, pictures.
+"""Files that are written whole or not at all: tables, records, arrays, pictures, and their text.
 
 Pictures need Pillow (``pip install spotcore[cli]``), imported where it is used.
 """
@@ -19,15 +19,17 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore._text import as_cell
-
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 __all__ = [
     "OutputError",
+    "as_cell",
     "atomic_file",
+    "of_cell",
+    "one_line",
     "read_columns",
+    "readable",
     "remove_files",
     "require_folder",
     "sole_writer",
@@ -36,6 +38,9 @@ __all__ = [
     "write_npz",
     "write_png",
 ]
+
+#: What a spreadsheet takes for the beginning of a formula; an apostrophe says that it is none.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _O_BINARY = getattr(os, "O_BINARY", 0)  # Windows would turn \n into \r\n without it
 
@@ -218,7 +223,7 @@ def write_csv(path: str | os.PathLike[str], columns: Mapping[str, Iterable[Any]]
     """Write columns of equal length as CSV with a header (floats to 7 significant digits).
 
     Text that a spreadsheet would take for a formula gets an apostrophe before it, which
-    `spotcore._text.of_cell` takes away.
+    `of_cell` takes away.
 
     Parameters
     ----------
@@ -315,3 +320,28 @@ def write_png(path: str | os.PathLike[str], picture: NDArray[Any] | PillowImage)
         picture = Image.fromarray(np.ascontiguousarray(picture))
     with atomic_file(path) as file:
         picture.save(file, format="PNG", compress_level=2)
+
+
+def readable(text: str) -> str:
+    """Return text that can be encoded: bytes of a name that are no UTF-8 are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def as_cell(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula; numbers stay numbers."""
+    text = readable(text)
+    with contextlib.suppress(ValueError):
+        float(text)
+        return text
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def of_cell(text: str) -> str:
+    """Return what `as_cell` was given."""
+    marked = text.startswith("'") and text.lstrip("'").startswith(_FORMULA)
+    return text[1:] if marked else text
+
+
+def one_line(text: str) -> str:
+    """Return readable text without what would break a line or is not seen."""
+    return "".join(c if c.isprintable() else " " for c in readable(text))

@@ -51,6 +51,7 @@ __all__ = [
     "WellAnalysis",
     "analyse",
     "prepare_picture",
+    "read_picture",
     "solve_well",
     "timed",
 ]
@@ -215,12 +216,7 @@ def analyse(
     """
     settings = valid(Settings() if settings is None else settings)
     if isinstance(picture, str | PathLike):
-        picture = read_image(
-            picture,
-            settings.channel,
-            projection=settings.projection,
-            full_scale=settings.full_scale,
-        )
+        picture = read_picture(picture, settings)
     elif not isinstance(picture, Picture):
         picture = Picture.of(picture, settings.full_scale, channel=settings.channel)
     seconds: dict[str, float] = {}
@@ -258,6 +254,11 @@ def analyse(
         maps=found.maps,
         seconds=seconds,
     )
+
+
+def read_picture(path: str | PathLike[str], settings: Settings, page: int | None = None) -> Picture:
+    """Read a picture as the settings have it; see `spotcore.read_image`."""
+    return read_image(path, settings.channel, page, settings.projection, settings.full_scale)
 
 
 def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None, Well]:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from checking import check
 
 import spotcore as sc
 
@@ -23,12 +24,6 @@ DATA = (
     "export/result.schema.json",
     "napari_plugin/napari.yaml",
 )
-
-
-def check(condition: bool, what: str) -> None:
-    if not condition:
-        sys.exit(f"FAILED: {what}")
-    print(f"ok: {what}")
 
 
 def main() -> None:

@@ -12,11 +12,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-
-def check(condition: bool, what: str) -> None:
-    if not condition:
-        sys.exit(f"FAILED: {what}")
-    print(f"ok: {what}")
+from checking import check
 
 
 def main() -> None:

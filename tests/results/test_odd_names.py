@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spotcore._files import write_csv, write_png
-from spotcore._text import as_cell, of_cell, one_line, readable
+from spotcore._files import as_cell, of_cell, one_line, readable, write_csv, write_png
 from spotcore.export import FORMATS
 from spotcore.results import open_folder
 from spotcore.results.read import read_rows

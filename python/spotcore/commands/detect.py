@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spotcore._files import OutputError
-from spotcore._text import one_line
+from spotcore._files import OutputError, one_line
 from spotcore.analysis import Network
 from spotcore.commands.options import (
     AsJson,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spotcore._text import readable
+from spotcore._files import readable
 from spotcore.commands.options import AsJson, fail
 from spotcore.export import FORMATS, export_folder, read_formats
 

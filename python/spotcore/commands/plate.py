@@ -34,7 +34,6 @@ from spotcore.plates.files import PlateImages, find_images, same_pictures
 from spotcore.plates.layout import read_layout
 from spotcore.plates.replicates import find_background
 from spotcore.plates.run import PlateProgress, run_plate
-from spotcore.plates.used import check_plate_folder
 from spotcore.plates.wells import plate_format
 from spotcore.report import write_report
 from spotcore.results import PlateFiles, PlateRecord, Record
@@ -138,10 +137,6 @@ def plate(
     start = time.monotonic()
     try:
         with sole_writer(folder):
-            if whole is not None:
-                sources = {image.name: image.path for image in images.wells}
-                check_plate_folder(folder, sources, lying is not None)
-                whole.write(folder)
             with _progress(silent) as progress:
                 record = run_plate(
                     images,

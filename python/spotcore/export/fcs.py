@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from spotcore._files import atomic_file
-from spotcore._text import readable
+from spotcore._files import atomic_file, readable
 from spotcore.results import ResultFolder, WellResult
 from spotcore.results.names import ExportFiles
 from spotcore.results.record import Record

@@ -8,8 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from spotcore._files import atomic_file
-from spotcore._text import readable
+from spotcore._files import atomic_file, readable
 from spotcore.results import ResultFolder
 from spotcore.results.names import ExportFiles
 from spotcore.results.table import Table, Value

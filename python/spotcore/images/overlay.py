@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spotcore._arrays import as_image, as_points
-from spotcore._text import one_line
+from spotcore._files import one_line
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

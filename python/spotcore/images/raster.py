@@ -16,7 +16,7 @@ from spotcore.images.picture import Decoded, Planes, refused
 
 __all__ = ["RASTER_FORMATS", "decode_raster"]
 
-#: By the bytes that a file begins with: what Pillow calls its format. `None` stands for any byte.
+#: By the bytes that a file begins with: what Pillow calls its format.
 RASTER_FORMATS: dict[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",

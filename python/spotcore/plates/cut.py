@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from spotcore.plates.files import PlateImages, WellImage
 from spotcore.plates.grid import Grid, GridWell, find_grid
 from spotcore.plates.wells import PlateFormat
 from spotcore.results.names import PlateFiles
+from spotcore.results.read import read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class PlatePicture:
             for well in self.grid.wells
             if well.whole
         )
-        return PlateImages(tuple(wells), None, self.plate)
+        return PlateImages(tuple(wells), None, self.plate, make=self.write)
 
     def write(self, folder: Path) -> None:
         """Write the wells' pictures, where they were, and a picture that shows it.
@@ -77,17 +77,16 @@ class PlatePicture:
         """
         files = PlateFiles(folder)
         try:
-            other = json.loads(files.grid.read_text(encoding="utf-8"))["sha256"]
-        except (OSError, ValueError, KeyError, TypeError):
+            other = read_json(files.grid).get("sha256", self.picture.sha256)
+        except (OSError, ValueError):
             other = self.picture.sha256
         if other != self.picture.sha256:
             raise ValueError(f"{folder}: holds wells of another picture: take another folder")
         require_folder(files.pictures)
-        for image, well in zip(
-            self.images(folder).wells, (w for w in self.grid.wells if w.whole), strict=True
-        ):
+        levels, whole = self._levels(), (well for well in self.grid.wells if well.whole)
+        for image, well in zip(self.images(folder).wells, whole, strict=True):
             top, left, bottom, right = self._box(well)
-            write_png(image.path, self._levels[top:bottom, left:right])
+            write_png(image.path, levels[top:bottom, left:right])
         write_json(
             files.grid,
             {
@@ -109,9 +108,8 @@ class PlatePicture:
         )
         write_png(files.grid_overlay, self._drawn())
 
-    @property
     def _levels(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The picture as a PNG has it, in colour if it is."""
+        """Return the picture as a PNG has it, in colour if it is."""
         held = self.picture.pixels if self.picture.colours is None else self.picture.colours
         if self.picture.full_scale <= 255:
             return np.asarray(np.rint(held), np.uint8)

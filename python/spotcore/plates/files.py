@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 
 from spotcore.images.picture import ImageError
@@ -14,6 +13,7 @@ from spotcore.plates.naming import guess_naming, smallest_plate
 from spotcore.plates.patterns import NamePattern, Place
 from spotcore.plates.wells import PlateFormat, Position, plate_format
 from spotcore.results.names import PlateFiles, WellFiles
+from spotcore.results.read import file_digest
 
 __all__ = ["PlateImages", "WellImage", "find_images", "same_pictures"]
 
@@ -66,6 +66,8 @@ class PlateImages:
         Names of other pictures in the folder, which do not fit the pattern.
     scheme : str or None
         Whose names they are, where they are known.
+    make : callable or None
+        Writes the pictures to the folder of the results, where they are not there yet.
     """
 
     wells: tuple[WellImage, ...]
@@ -73,6 +75,7 @@ class PlateImages:
     plate: PlateFormat
     ignored: tuple[str, ...] = ()
     scheme: str | None = None
+    make: Callable[[Path], None] | None = None
 
     @property
     def channels(self) -> list[str]:
@@ -174,8 +177,8 @@ def same_pictures(images: PlateImages) -> list[tuple[str, ...]]:
             sizes.setdefault(path.stat().st_size, []).append(path)
     digests: dict[str, list[str]] = {}
     for path in (path for size, paths in sizes.items() if size and paths[1:] for path in paths):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            digests.setdefault(file_digest(file, "sha256").hexdigest(), []).append(path.name)
+        with contextlib.suppress(OSError):
+            digests.setdefault(file_digest(path), []).append(path.name)
     return [tuple(names) for names in digests.values() if names[1:]]
 
 

@@ -77,6 +77,8 @@ def run_plate(
     check_plate_folder(
         folder, {image.name: image.path for image in images.wells}, layout is not None
     )
+    if images.make is not None:
+        images.make(folder)
     require_folder(files.wells)
     for place in (folder, files.wells):
         remove_parts(place)

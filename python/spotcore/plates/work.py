@@ -11,8 +11,7 @@ from pathlib import Path
 
 from spotcore._backends import __version__
 from spotcore._files import OutputError, remove_files
-from spotcore.analysis import Progress, analyse, timed
-from spotcore.images.read import read_image
+from spotcore.analysis import Progress, analyse, read_picture, timed
 from spotcore.results.names import WellFiles
 from spotcore.results.read import file_digest
 from spotcore.results.record import Record, now, read_record
@@ -94,13 +93,7 @@ def analyse_file(
     """
     started, reading = now(), dict[str, float]()
     with timed(reading, "read"):
-        picture = read_image(
-            path,
-            settings.channel,
-            page,
-            projection=settings.projection,
-            full_scale=settings.full_scale,
-        )
+        picture = read_picture(path, settings, page)
     analysis = analyse(picture, settings, progress=progress)
     analysis = replace(analysis, seconds=reading | analysis.seconds)
     return write_well(files, analysis, path, page, started)

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from spotcore._text import one_line
+from spotcore._files import one_line
 from spotcore.report.looks import STATUSES, look
 
 if TYPE_CHECKING:

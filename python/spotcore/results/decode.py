@@ -1,4 +1,4 @@
-"""JSON to the typed classes of a result: what is missing or of another type is named."""
+"""JSON to the typed classes of a result and back: what is missing or of another type is named."""
 
 from __future__ import annotations
 
@@ -8,9 +8,23 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-__all__ = ["decode"]
+__all__ = ["LATER", "decode", "encode"]
 
 T = TypeVar("T")
+
+#: Of a field that came after 0.1.0: at its default, records are written as they were before.
+LATER = {"later": True}
+
+
+def encode(value: Any) -> Any:
+    """Make JSON of what `decode` makes; of `LATER` fields what is said."""
+    if is_dataclass(value):
+        return {
+            one.name: encode(getattr(value, one.name))
+            for one in fields(value)
+            if not (one.metadata.get("later") and getattr(value, one.name) == one.default)
+        }
+    return [encode(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def decode(kind: type[T], value: Any) -> T:

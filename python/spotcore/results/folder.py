@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore._backends import __version__
-from spotcore._text import readable
+from spotcore._files import readable
 from spotcore.images.picture import Picture
 from spotcore.results.columns import SPOTS, WELLS, Kind
 from spotcore.results.decode import decode

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spotcore.results.decode import decode
+from spotcore.results.decode import LATER, decode, encode
 from spotcore.results.names import plain_name
 from spotcore.results.read import read_json
 from spotcore.results.record import Record, SpotsRecord
@@ -83,7 +83,7 @@ class PlateRecord:
     settings_hash: str = ""
     well_settings_hash: str = ""
     pattern: str | None = None
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = field(default=(), metadata=LATER)
     rows: int
     columns: int
     channels: tuple[str, ...] = ()
@@ -121,9 +121,7 @@ class PlateRecord:
 
     def as_json(self) -> dict[str, Any]:
         """Return what plate.json holds."""
-        held = {**asdict(self), "channels": list(self.channels), "left_out": list(self.left_out)}
-        if not self.left_out:  # as a record of before it was told
-            del held["left_out"]
+        held: dict[str, Any] = encode(self)
         return held
 
     @property

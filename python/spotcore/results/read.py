@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore._text import of_cell
+from spotcore._files import of_cell
 
 __all__ = [
     "Marks",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from spotcore._backends import __version__, machine_record
 from spotcore.analysis import Network, Solved, WellAnalysis
-from spotcore.results.decode import decode
+from spotcore.results.decode import LATER, decode, encode
 from spotcore.results.read import read_json
 from spotcore.settings import Settings, well_settings
 from spotcore.settings.file import well_settings_hash
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 #: What the record of a picture that could not be analysed does not have.
-_LATER = ("files", "spots")  # what those of 0.1.0 do not have
 _OF_ANALYSED = ("solve", "threshold", "seconds")
 
 
@@ -63,8 +62,8 @@ class ImageRecord:
     channel: str | None = None
     pixel_size_um: float | None = None
     colour: Colour | None = None
-    orientation: int = 1
-    notes: tuple[str, ...] = ()
+    orientation: int = field(default=1, metadata=LATER)
+    notes: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -196,11 +195,11 @@ class Record:
     count: int | None = None
     interval: tuple[int, int] | None = None
     secretion: float | None = None
-    spots: SpotsRecord | None = None
+    spots: SpotsRecord | None = field(default=None, metadata=LATER)
     artefacts: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     settings_hash: str = ""
-    files: Mapping[str, str] | None = None
+    files: Mapping[str, str] | None = field(default=None, metadata=LATER)
     image: ImageRecord | None = None
     well: WellRecord | None = None
     solve: Solved | Network | None = None
@@ -313,21 +312,8 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """Return what NAME.run.json holds."""
         absent = _OF_ANALYSED if self.image is None else ()
-        return {
-            key: _plain(value) if is_dataclass(value) and not isinstance(value, type) else value
-            for key, value in vars(self).items()
-            if key not in absent and not (key in _LATER and value is None)
-        }
-
-
-def _plain(part: Any) -> dict[str, Any]:
-    """Return a part of a record; what a picture has nothing to say about is left out."""
-    held = asdict(part)
-    if isinstance(part, ImageRecord):
-        for key, unsaid in {"orientation": 1, "notes": ()}.items():
-            if held[key] == unsaid:
-                del held[key]
-    return held
+        held: dict[str, Any] = encode(self)
+        return {key: value for key, value in held.items() if key not in absent}
 
 
 @dataclass(frozen=True)

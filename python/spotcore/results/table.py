@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from spotcore._text import readable
+from spotcore._files import readable
 from spotcore.results.columns import COLUMNS, Kind
 
 __all__ = ["Table", "Value", "as_text", "parse", "typed"]

@@ -130,8 +130,8 @@ def settings_hash(settings: Settings) -> str:
     """Return the SHA-256 digest of settings, whatever way they were written down.
 
     It is that of their JSON with sorted keys and without blanks, all defaults spelled out but
-    those of settings that came later than 0.1.0. The
-    number of threads is left out, and a file stands for what it holds.
+    those of settings that came later than 0.1.0. The number of threads is left out, and a file
+    stands for what it holds.
     """
     return _digest(settings, asdict(settings))
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, TypeVar, get_type_hints
 
+from spotcore.images.picture import PIXEL_SIZE_LIMITS
+
 __all__ = ["COMPARISON", "TABLE", "Range", "Row", "Scope", "Settings", "well_settings"]
 
 #: What depends on a setting: each well's own result, the comparison of wells that have been
@@ -47,7 +49,10 @@ INCREASING = Range(
     lambda v: len(v) > 1 and v[0] >= 0 and all(a < b for a, b in itertools.pairwise(v)),
 )
 
-PIXEL_SIDE = Range(" from 0.5 to 50", "0.5<=x<=50", lambda x: 0.5 <= x <= 50)
+_LOW, _HIGH = PIXEL_SIZE_LIMITS
+PIXEL_SIDE = Range(
+    f" from {_LOW:g} to {_HIGH:g}", f"{_LOW:g}<=x<={_HIGH:g}", lambda x: _LOW <= x <= _HIGH
+)
 
 LENGTH = "µm where the pixel size is known, else pixels"
 
