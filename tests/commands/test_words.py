@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import numpy as np
+import openpyxl
 import pytest
 import tifffile
 import typer
@@ -20,6 +21,7 @@ import spotcore as sc
 from spotcore._files import write_png
 from spotcore.commands.app import app
 from support.command_line import run
+from support.plate_folder import SPOTCORE
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
@@ -69,6 +71,8 @@ PLATE = ("plate", "plate", "-o", "out")
         ((*DETECT, "--sigma-limits", "3"), 2, "--sigma-limits: expected a list of numbers"),
         ((*DETECT, "--pixel-size", "84.7"), 2, "--pixel-size: expected a number from 0.5 to 50"),
         ((*DETECT, "--flat-field", "none.png"), 2, "--flat-field: expected a file"),
+        ((*DETECT, "--flat-field", "lamp"), 2, "--flat-field: expected a file, got 'lamp'"),
+        ((*DETECT, "--network", ""), 2, "--network: expected a file, got ''"),
         ((*DETECT, "--unknown"), 2, "--unknown"),
         (("plate",), 2, "Missing argument"),
         (("plate", "empty", "-o", "out"), 2, "expected pictures"),
@@ -80,6 +84,7 @@ PLATE = ("plate", "plate", "-o", "out")
         ((*PLATE, "--layout", "a.png"), 2, "a.png: expected a text"),
         ((*PLATE, "--dask", "localhost"), 2, "with a port, such as tcp://localhost:8786"),
         ((*PLATE, "--dask", "tcp://none.invalid:8786"), 2, "no scheduler at"),
+        ((*PLATE, "--dask", "http://localhost:8786"), 2, "unknown address scheme 'http'"),
         ((*PLATE, "--workers", "0"), 2, "--workers"),
         ((*PLATE, "--export", "xls"), 2, "--export: expected xlsx, json"),
         ((*PLATE, "--background", "medium"), 2, "--layout, which is not given"),
@@ -93,6 +98,12 @@ PLATE = ("plate", "plate", "-o", "out")
         (("settings", "none.toml"), 1, "none.toml: No such file"),
         (("settings", "-o", "a.png"), 1, "a.png: is there already"),
         (("simulate", "-o", "out", "--cells", "-3"), 2, "--cells"),
+        (("simulate", "-o", "out", "--cells", "100001"), 2, "--cells"),
+        (("simulate", "-o", "out", "--size", "2049"), 2, "--size"),
+        (("simulate", "-o", "out", "--seed", "2147483648"), 2, "--seed"),
+        (("simulate", "-o", "out", "--seed", "2147483647", "--count", "2"), 2, "--count"),
+        (("demo", "-o", "out", "--cells", "20001"), 2, "--cells"),
+        (("demo", "-o", "out", "--size", "2049"), 2, "--size"),
         (("score", "none.csv", "none.csv"), 1, "none.csv: No such file"),
         (("score", "text.txt", "text.txt"), 1, "text.txt: expected columns"),
         (("convert", "empty", "-o", "out"), 2, "a name ending in .safetensors"),
@@ -109,6 +120,74 @@ def test_what_is_wrong_is_said(
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert "Traceback" not in said and not re.search(r"Errno|Error\(", said)
     assert time.monotonic() - before < 10
+
+
+#: Runs the command line as if a package were not installed.
+WITHOUT = """
+import importlib.machinery, sys
+
+class Others(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.split(".")[0] == MISSING else super().find_spec(name, path, target)
+
+MISSING = sys.argv.pop(1)
+sys.meta_path = [Others if f is importlib.machinery.PathFinder else f for f in sys.meta_path]
+from spotcore.commands import main
+
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "arguments"),
+    [
+        ("typer", "cli", DETECT),
+        ("python_calamine", "cli", (*PLATE, "--layout", "layout.xlsx")),
+        ("distributed", "dask", (*PLATE, "--dask", "tcp://localhost:8786")),
+        ("xlsxwriter", "export", ("export", "plate", "-f", "xlsx")),
+        ("xlsxwriter", "export", (*PLATE, "--export", "xlsx")),
+        ("flowio", "export", ("export", "plate", "-f", "fcs")),
+        ("pyarrow", "parquet", ("export", "plate", "-f", "parquet")),
+        ("torch", "train", ("train", "-o", "out")),
+        ("matplotlib", "train", ("train", "-o", "out")),
+        ("matplotlib", "train", ("reproduce", "isbi2019", "-o", "out", "--network", "spotnet")),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(
+    place: Path, missing: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    openpyxl.Workbook().save(place / "layout.xlsx")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, missing, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0 and f"pip install 'spotcore[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr and not (place / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("info",), DETECT])
+def test_a_standard_output_that_is_full_is_named(place: Path, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*SPOTCORE, *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "spotcore: standard output: No space left on device\n"
+
+
+def test_ctrl_c_while_it_is_loaded(place: Path) -> None:
+    """As if it were pressed at the first package that is looked for."""
+    pressed = """
+import signal, spotcore.commands
+spotcore.commands.find_spec = lambda name: signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+spotcore.commands.main()
+"""
+    done = subprocess.run([sys.executable, "-c", pressed], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -23,6 +23,18 @@ REQUIRED = (
 
 def main() -> None:
     """Run the command line."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while it is loaded: later, the commands have more to say
+        raise SystemExit(130) from None
+    except OSError as error:  # of files the commands speak themselves
+        if error.filename is not None:
+            raise
+        print(f"spotcore: standard output: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _run() -> None:
     missing = [name for name in REQUIRED if find_spec(name) is None]
     if missing:
         print(

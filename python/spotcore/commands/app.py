@@ -51,14 +51,21 @@ _OPTIONAL = (
     "tifffile",
     "imagecodecs",
     "pillow",
+    "simplejpeg",
+    "python-calamine",
     "jinja2",
+    "filelock",
+    "threadpoolctl",
     "scipy",
     "numba",
     "pandas",
+    "distributed",
     "xlsxwriter",
     "pyarrow",
     "flowio",
     "napari",
+    "torch",
+    "matplotlib",
 )
 
 

@@ -39,10 +39,12 @@ def export(
         chosen = read_formats(formats, "--format")
     except ValueError as error:
         raise fail(error, 2) from None
+    except ImportError as error:
+        raise fail(error) from None
     for format in chosen:
         try:
             paths = export_folder(folder, format, output, edited=edited)
-        except (ValueError, OSError, ImportError) as error:
+        except (ValueError, OSError) as error:
             raise fail(error) from None
         for path in () if quiet and not as_json else paths:
             typer.echo(

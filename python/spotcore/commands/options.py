@@ -28,6 +28,7 @@ __all__ = [
     "check_network",
     "fail",
     "make_folder",
+    "names_network",
     "not_negative",
     "progress_bar",
     "takes_settings",
@@ -46,7 +47,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout
 _SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="TOML file of settings, see the command settings.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the random numbers.")]
 Radius = Annotated[
     float, typer.Option(callback=not_negative, help="Largest distance of a match, in pixels.")
 ]
@@ -68,10 +69,17 @@ def check_network(settings: Settings) -> None:
     ValueError, OSError
     """
     if settings.method == "spotnet":
-        try:
+        with names_network():
             load_network(settings.network)
-        except ValueError as error:
-            raise ValueError(str(error).replace("name_or_path", "--network", 1)) from None
+
+
+@contextmanager
+def names_network() -> Iterator[None]:
+    """Let errors of a network's name speak of the option that gave it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(str(error).replace("name_or_path", "--network", 1)) from None
 
 
 def make_folder(path: Path) -> Path:

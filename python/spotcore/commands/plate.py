@@ -125,7 +125,7 @@ def plate(
             raise ValueError("--dask needs distributed: pip install 'spotcore[dask]'")
         if dask is not None:
             check_scheduler(dask)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         raise fail(error, 2) from None
     folder = make_folder(output)
     silent = quiet or as_json

@@ -32,6 +32,9 @@ from spotcore.simulation.demo import plate_like
 
 __all__ = ["SimulationPreset", "demo", "score", "simulate"]
 
+#: What is simulated in less than 3 GB: about 24 kB a cell, 0.6 kB a pixel.
+MOST_CELLS, LONGEST_SIDE = 100_000, 2048
+
 
 class SimulationPreset(StrEnum):
     """Physics of a simulation: the names in `spotcore.simulation.simulate.PRESETS`."""
@@ -42,8 +45,10 @@ class SimulationPreset(StrEnum):
 
 def simulate(
     output: OutputFolder,
-    cells: Annotated[int, typer.Option(min=0, help="Number of cells.")] = 750,
-    size: Annotated[int, typer.Option(min=1, help="Height and width in pixels.")] = 512,
+    cells: Annotated[int, typer.Option(min=0, max=MOST_CELLS, help="Number of cells.")] = 750,
+    size: Annotated[
+        int, typer.Option(min=1, max=LONGEST_SIDE, help="Height and width in pixels.")
+    ] = 512,
     preset: Annotated[SimulationPreset, typer.Option(help="Whose physics.")] = (
         SimulationPreset.isbi2019
     ),
@@ -57,6 +62,10 @@ def simulate(
 
     The PNG has 16 bits: its 65535 is the papers' 255.
     """
+    if seed + count > 2**31:
+        raise typer.BadParameter(
+            f"expected seeds below 2^31, got {seed} to {seed + count - 1}", param_hint="--count"
+        )
     folder = make_folder(output)
     for one_seed in range(seed, seed + count):
         made = spotcore.simulate(
@@ -107,8 +116,10 @@ def score(
 
 def demo(
     output: OutputFolder,
-    cells: Annotated[int, typer.Option(min=1, help="Number of cells.")] = 250,
-    size: Annotated[int, typer.Option(min=64, help="Height and width in pixels.")] = 512,
+    cells: Annotated[int, typer.Option(min=1, max=MOST_CELLS // 5, help="Number of cells.")] = 250,
+    size: Annotated[
+        int, typer.Option(min=64, max=LONGEST_SIDE, help="Height and width in pixels.")
+    ] = 512,
     seed: Seed = 0,
 ) -> None:
     """Simulate a picture of a well, find its cells, compare them with the truth."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spotcore.commands.options import OutputFolder, fail
+from spotcore.commands.options import OutputFolder, Seed, fail, names_network
 
 if TYPE_CHECKING:
     from spotcore.train.trainer import Trainer
@@ -62,7 +62,7 @@ def train(
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Crops per step.")] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Side of a crop in pixels.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    seed: Seed = 0,
     device: Annotated[
         str, typer.Option(help="auto: the accelerator where there is one; or a PyTorch device.")
     ] = "auto",
@@ -146,7 +146,8 @@ def reproduce(
     from tqdm import tqdm
 
     try:
-        loaded = [load_evaluated(path) for path in networks]
+        with names_network():
+            loaded = [load_evaluated(path) for path in networks]
         todo = cases(images, preset=preset, bits=bits)
         lines = evaluate(loaded, todo, output / "images.csv", output / "simulated", radius)
         rows = list(tqdm(lines, total=len(todo) * len(loaded), unit="image", file=sys.stderr))

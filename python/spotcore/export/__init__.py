@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from spotcore._files import require_folder
@@ -23,7 +24,12 @@ __all__ = ["FORMATS", "export_folder", "read_formats"]
 
 #: Format, and the module whose ``write`` makes its files.
 FORMATS = {"xlsx": "xlsx", "json": "document", "parquet": "parquet", "fcs": "fcs"}
-_EXTRAS = {"xlsx": "export", "fcs": "export", "parquet": "parquet"}
+#: Package that a format needs, and the extra that has it.
+_NEEDS = {
+    "xlsx": ("xlsxwriter", "export"),
+    "fcs": ("flowio", "export"),
+    "parquet": ("pyarrow", "parquet"),
+}
 
 
 def export_folder(
@@ -70,18 +76,14 @@ def export_folder(
     """
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    _require(format)
     result = open_folder(folder, edited=edited)
     _ = result.tables, result.provenance  # what is damaged is said before anything is written
     files = result.files.exports if output is None else ExportFiles(Path(output))
     require_folder(files.folder)
     write: Callable[[ResultFolder, ExportFiles], list[Path]]
     write = import_module(f"spotcore.export.{FORMATS[format]}").write
-    try:
-        return write(result, files)
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"format {format} needs {error.name}: pip install 'spotcore[{_EXTRAS[format]}]'"
-        ) from error
+    return write(result, files)
 
 
 def read_formats(texts: Iterable[str], option: str) -> list[str]:
@@ -91,9 +93,20 @@ def read_formats(texts: Iterable[str], option: str) -> list[str]:
     ------
     ValueError
         If one is not known; the message begins with the option.
+    ImportError
+        If the library of one is not installed; the message says how to install it.
     """
     names = [name.strip().lower() for text in texts for name in text.split(",")]
     for name in names:
         if name not in FORMATS:
             raise ValueError(f"{option}: expected {', '.join(FORMATS)}, got {name!r}")
+    for name in names:
+        _require(name)
     return list(dict.fromkeys(names))
+
+
+def _require(format: str) -> None:
+    """Say what to install for a format, before any work is done for it."""
+    package, extra = _NEEDS.get(format, (None, None))
+    if package is not None and find_spec(package) is None:
+        raise ImportError(f"format {format} needs {package}: pip install 'spotcore[{extra}]'")

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# Not pyplot: it picks a window system and keeps every figure. And not where they are drawn: that it
+# is missing has to be known before days of training.
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 __all__ = ["boxes", "history"]
 
 _DOTS_PER_INCH = 120
 
 
 def _axes(n: int, height: float) -> tuple[Any, Any]:
-    # Not pyplot: it picks a window system and keeps every figure.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(4.6 * n, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, n, squeeze=False)[0]
