@@ -134,3 +134,12 @@ def test_the_lock_is_of_what_a_named_file_holds(tmp_path):
     (tmp_path / "lamp.png").write_bytes(b"another lamp")
     with pytest.raises(ValueError, match="not those it was locked with"):
         read_settings(tmp_path / "study.toml")
+
+
+def test_a_file_of_any_name_stands_for_what_it_holds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hashes = []
+    for held in (b"one lamp", b"another"):
+        Path("lamp").write_bytes(held)
+        hashes.append(settings_hash(Settings(flat_field="lamp")))
+    assert hashes[0] != hashes[1]

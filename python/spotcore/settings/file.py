@@ -71,7 +71,7 @@ def read_settings(path: str | os.PathLike[str]) -> SettingsFile:
             raise ValueError(f"{path}: unknown setting {name!r}; known are {', '.join(TABLE)}")
     values = {name: checked(TABLE[name], value, f"{path}, {name}") for name, value in held.items()}
     for name, value in values.items():
-        if TABLE[name].names_file and _is_path(value):
+        if _is_path(name, value):
             values[name] = str(path.parent / value)
     settings = agreeing(Settings(**values), lambda name: f"{path}, {name}")
     _require_files(settings, lambda name: f"{path}, {name}")
@@ -122,8 +122,8 @@ def _require_files(settings: Settings, named: Callable[[str], str]) -> None:
     """Refuse settings that name a file which is not there, before any work."""
     for row in TABLE.values():
         value = getattr(settings, row.name)
-        if row.names_file and _is_path(value) and not Path(value).is_file():
-            raise ValueError(f"{named(row.name)}: expected a file, got {value}, which is none")
+        if _is_path(row.name, value) and not Path(value).is_file():
+            raise ValueError(f"{named(row.name)}: expected a file, got {value!r}, which is none")
 
 
 def settings_hash(settings: Settings) -> str:
@@ -159,11 +159,11 @@ def _digest(settings: Settings, held: Mapping[str, Any]) -> str:
 
 def named_files(settings: Settings) -> dict[str, Path]:
     """Return the files that settings name, by setting; those that are not there are left out."""
-    held = {row.name: getattr(settings, row.name) for row in TABLE.values() if row.names_file}
+    held = {name: getattr(settings, name) for name in TABLE}
     return {
         name: Path(value)
         for name, value in held.items()
-        if _is_path(value) and Path(value).is_file()
+        if _is_path(name, value) and Path(value).is_file()
     }
 
 
@@ -192,6 +192,7 @@ def lock(path: str | os.PathLike[str]) -> str:
     return digest
 
 
-def _is_path(value: Any) -> bool:
-    """Tell a path from a name such as that of shipped weights, as `load_network` does."""
-    return isinstance(value, str) and (Path(value).suffix != "" or len(Path(value).parts) > 1)
+def _is_path(name: str, value: Any) -> bool:
+    """Tell whether a value is a path; a network can be a name, as `load_network` has it."""
+    is_name = name == "network" and str(value) == Path(str(value)).stem != ""
+    return TABLE[name].names_file and isinstance(value, str) and not is_name
