@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import psutil
@@ -15,7 +16,7 @@ import pytest
 
 from spotcore.settings.file import lock
 from support.command_line import run
-from support.plate_folder import contents, done, start, table, until, write_plate
+from support.plate_folder import SPOTCORE, contents, done, start, table, until, write_plate
 
 pytest.importorskip("distributed", reason="distributed is not installed (extra 'dask')")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -190,3 +191,25 @@ def test_clusters_that_cannot_be_used(tmp_path, cluster, monkeypatch):
     monkeypatch.setattr(dask, "PATIENCE", 3)
     nobody = run(*command, cluster.address)
     assert nobody.exit_code == 1 and "has no worker" in nobody.stderr
+
+
+def test_a_server_that_is_no_scheduler(tmp_path):
+    """It is told as soon as it answers, and the program ends."""
+    write_plate(tmp_path / "images", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with contextlib.suppress(OSError):  # of a socket that the test has closed
+                while True:
+                    with server.accept()[0] as caller:
+                        caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        command = ["plate", "images", "-o", "out", "--quiet", "--dask", address]
+        done = subprocess.run(
+            [*SPOTCORE, *command], cwd=tmp_path, capture_output=True, text=True, timeout=20
+        )
+        server.shutdown(socket.SHUT_RDWR)  # wakes the thread
+    assert done.returncode == 1
+    assert f"no scheduler at '{address}'" in done.stderr and "Traceback" not in done.stderr

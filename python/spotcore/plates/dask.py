@@ -167,8 +167,14 @@ def check_scheduler(address: str) -> None:
         If the address names no port, or nobody does.
     """
     scheme, _, rest = address.rpartition("://")
-    if scheme not in ("", "tcp", "tls"):
-        return  # a kind of its own, which only its client knows how to reach
+    if scheme not in ("", "tcp", "tls"):  # a kind of its own, which only its client can reach
+        from distributed.comm.registry import get_backend
+
+        try:
+            get_backend(scheme)
+        except ValueError as error:
+            raise ValueError(f"dask: no scheduler at {address!r} ({error})") from None
+        return
     host, _, port = rest.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(
@@ -193,9 +199,13 @@ def _connected(address: str) -> Iterator[Any]:
     """Connect to a cluster that can do the work, or say what is in the way."""
     from distributed import Client
 
+    class ClosedHere(Client):  # type: ignore[misc]
+        def __del__(self) -> None:
+            """Do nothing: one that never connected would hold the program up as it ends."""
+
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+        client = ClosedHere(address, timeout=PATIENCE, set_as_default=False)
+    except Exception as error:  # what is no scheduler may answer anything
         raise ValueError(f"dask: no scheduler at {address!r} ({error})") from None
     with client:
         try:
