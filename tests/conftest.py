@@ -23,6 +23,8 @@ from pathlib import Path
 import pytest
 
 from spotcore import _core
+from support.edited_folder import copy_with_pictures
+from support.result_folder import write_result
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -57,3 +59,21 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("../shared/data (real wells, published results) is not beside the repository")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def made_plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result of a plate with its maps, not to be written to."""
+    return write_result(tmp_path_factory.mktemp("plate") / "OUT", 1, 3, maps=True)
+
+
+@pytest.fixture
+def plate(made_plate: Path, tmp_path: Path) -> Path:
+    """A copy of it, with its pictures."""
+    return copy_with_pictures(made_plate, tmp_path)
+
+
+@pytest.fixture
+def record(plate: Path) -> Path:
+    """The record of a counted well in it."""
+    return plate / "wells" / "A1.run.json"

@@ -18,29 +18,12 @@ from spotcore._files import write_png
 from spotcore.images.read import read_image
 from spotcore.napari_plugin import layers, reader
 from spotcore.results import WellFiles, open_well
-from support.edited_folder import copy_with_pictures, table
-from support.result_folder import write_result
+from support.edited_folder import table
 
 PLUGIN = Path(layers.__file__).parent
 needs_napari = pytest.mark.skipif(
     importlib.util.find_spec("napari") is None, reason="napari is not installed (extra napari)"
 )
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return write_result(tmp_path_factory.mktemp("plate") / "OUT", 1, 3, maps=True)
-
-
-@pytest.fixture
-def plate(made, tmp_path):
-    return copy_with_pictures(made, tmp_path)
-
-
-@pytest.fixture
-def record(plate):
-    """Of a counted well."""
-    return plate / "wells" / "A1.run.json"
 
 
 def by_name(layers):

@@ -16,25 +16,7 @@ from spotcore.export import export_folder
 from spotcore.export.document import SCHEMA
 from spotcore.napari_plugin import layers
 from spotcore.results import edits, open_well
-from support.edited_folder import copy_with_pictures, edit_once, table
-from support.result_folder import write_result
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return write_result(tmp_path_factory.mktemp("plate") / "OUT", 1, 3, maps=True)
-
-
-@pytest.fixture
-def plate(made, tmp_path):
-    return copy_with_pictures(made, tmp_path)
-
-
-@pytest.fixture
-def record(plate):
-    """Of a counted well."""
-    return plate / "wells" / "A1.run.json"
-
+from support.edited_folder import edit_once, table
 
 pixels = st.tuples(st.integers(0, 19), st.integers(0, 29))
 jitter = st.floats(-0.49, 0.49)
