@@ -6,12 +6,13 @@ READY := $(VENV)/.ready
 PEERS := $(VENV)/.peers
 TRAINER := $(VENV)/.trainer
 NAPARI := $(VENV)/.napari
+READERS := $(VENV)/readers
 # Relative commands of cmake presets (ninja) come from the venv too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CXX_FILES = $(shell git ls-files 'cpp/*.[ch]pp' 'python/bindings/*.[ch]pp' 'tests/native/*.[ch]pp' 'bench/native/*.[ch]pp')
 
-.PHONY: help demo test lint format sanitize native install-check napari-check bench solve plate plate-run reproduce trainer napari clean
+.PHONY: help demo test lint format sanitize native install-check napari-check bench solve plate plate-run reproduce trainer napari readers clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -83,6 +84,8 @@ trainer: $(TRAINER) ## install PyTorch as well, so that the tests of the trainer
 
 napari: $(NAPARI) ## install napari and Qt as well, so that the tests of the plugin are not skipped
 
+readers: $(READERS)/.ready ## install other projects' readers of our exports, so that their tests are not skipped
+
 clean: ## remove everything that was built, the venv too
 	rm -rf build out $(VENV)
 
@@ -109,4 +112,10 @@ $(TRAINER): $(READY)
 
 $(NAPARI): $(READY)
 	$(INSTALL) ".[test,lint,napari]" "PySide6_Essentials>=6.7"
+	@touch $@
+
+# In a venv of their own: they need an older pandas. Exact: a test names what it was read by.
+$(READERS)/.ready: $(READY)
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/pip install --quiet "allotropy==0.1.150" "flowkit==1.3.2"
 	@touch $@

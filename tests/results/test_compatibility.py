@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spotcore.commands.app import app
-from spotcore.export import FORMATS, export_folder
+from spotcore.export import FORMATS, OF_PLATES, export_folder
 from spotcore.export.document import SCHEMA
 from spotcore.images.read import read_image
 from spotcore.napari_plugin.layers import layers
@@ -35,7 +35,8 @@ OLD = Path(__file__).parents[1] / "data" / "0.1.0"
 RECORDS = sorted(
     path for path in OLD.rglob("*.run.json") if not path.name.endswith(".edited.run.json")
 )
-FOLDERS = ("plate/result", "colours/result", "detect/result", "network/result")
+OF_WELLS = ("plate/result", "colours/result")
+FOLDERS = (*OF_WELLS, "detect/result", "network/result")
 
 
 @pytest.fixture
@@ -155,11 +156,14 @@ def test_the_report(old, folder):
     assert "0.1.0" in text
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize(
+    ("folder", "format"),
+    [(f, to) for f in FOLDERS for to in FORMATS if to not in OF_PLATES or f in OF_WELLS],
+)
 def test_exports(old, folder, format):
+    result = open_folder(folder)
     paths = export_folder(folder, format)
-    wells = open_folder(folder).wells
+    wells = result.wells
     spots = sum(
         len(table(well.files.cells)) for well in wells if well.record().status != "rejected"
     )
@@ -172,8 +176,13 @@ def test_exports(old, folder, format):
         assert book["wells"].max_row == 1 + len(wells) and book["spots"].max_row == 1 + spots
     elif format == "parquet":
         assert sum(pq.read_table(p).num_rows for p in paths if p.stem == "spots") == spots
-    else:
+    elif format == "fcs":
         assert sum(len(read_fcs(path)[1]) for path in paths) == spots
+    elif format == "apex":
+        assert openpyxl.load_workbook(paths[0])["Plate Database"].max_row == 1 + len(wells)
+    else:
+        held = "\n".join(path.read_text() for path in paths)
+        assert all(f"\t{row.count}" in held for row in result.rows() if row.count is not None)
 
 
 def test_an_export_is_the_one_of_then(old):

@@ -221,6 +221,12 @@ def write_unit(
         "count": n if counted else None,
         "interval": [max(0, n - 2), n + 3] if counted else None,
         "secretion": float(np.sum(table["secretion"])) if counted else None,
+        "spots": {
+            "mean_area": float(table["area"].mean()) if n else None,
+            "mean_area_mm2": float(table["area_mm2"].mean()) if n and pixel_size else None,
+            "covered": float(table["area"].sum() / size**2),
+            "mean_secretion": float(table["secretion"].mean()) if n else None,
+        },
         "artefacts": len(artefacts["y"]),
         "settings": well_settings(Settings()),
         "image": {
@@ -330,6 +336,11 @@ def _write_wells_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
         "artefacts": [r["artefacts"] for r in records],
         "reason": [r["reason"] or "" for r in records],
     }
+    for name in records[0]["spots"]:
+        columns[name] = [
+            "" if r["count"] is None or r["spots"][name] is None else r["spots"][name]
+            for r in records
+        ]
     write_csv(path, columns)
 
 

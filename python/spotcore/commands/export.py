@@ -33,7 +33,9 @@ def export(
 ) -> None:
     """Write a result as a workbook, a JSON document, Parquet or FCS files, with its provenance.
 
-    XLSX and FCS need pip install 'spotcore[export]', Parquet 'spotcore[parquet]'.
+    The counts of a plate also as a reader's program writes them: ctl (ImmunoSpot), apex (Mabtech),
+    labkey (for LabKey Server). XLSX, FCS and Apex need pip install 'spotcore[export]', Parquet
+    'spotcore[parquet]'.
     """
     try:
         chosen = read_formats(formats, "--format")

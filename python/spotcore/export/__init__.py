@@ -1,11 +1,12 @@
-"""Results in other programs' formats: XLSX, JSON, Parquet and FCS, each with its provenance.
+"""Results in other programs' formats, each with its provenance.
 
 spotcore.results (reads a result folder) -> xlsx, document (JSON), parquet, fcs
+                                         -> ctl, labkey (grids of a plate), apex
 
 The libraries come with ``pip install spotcore[export]`` (of Parquet, ``spotcore[parquet]``) and are
-imported where they are used; JSON
-needs none. The CSV files of a result are their own export: their provenance is the record beside
-them, ``plate.json`` for the tables of a plate and ``NAME.run.json`` for ``NAME.cells.csv``.
+imported where they are used; JSON and the grids need none. The CSV files of a result are their own
+export: their provenance is the record beside them, ``plate.json`` for the tables of a plate and
+``NAME.run.json`` for ``NAME.cells.csv``.
 """
 
 from __future__ import annotations
@@ -17,17 +18,29 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from spotcore._files import require_folder
+from spotcore.export.grids import require_plate
 from spotcore.results import ResultFolder, open_folder
 from spotcore.results.names import ExportFiles
 
-__all__ = ["FORMATS", "export_folder", "read_formats"]
+__all__ = ["FORMATS", "OF_PLATES", "export_folder", "read_formats"]
 
 #: Format, and the module whose ``write`` makes its files.
-FORMATS = {"xlsx": "xlsx", "json": "document", "parquet": "parquet", "fcs": "fcs"}
+FORMATS = {
+    "xlsx": "xlsx",
+    "json": "document",
+    "parquet": "parquet",
+    "fcs": "fcs",
+    "ctl": "ctl",
+    "apex": "apex",
+    "labkey": "labkey",
+}
+#: Those that are of plates alone.
+OF_PLATES = ("ctl", "apex", "labkey")
 #: Package that a format needs, and the extra that has it.
 _NEEDS = {
     "xlsx": ("xlsxwriter", "export"),
     "fcs": ("flowio", "export"),
+    "apex": ("xlsxwriter", "export"),
     "parquet": ("pyarrow", "parquet"),
 }
 
@@ -50,6 +63,9 @@ def export_folder(
         ``json``: one document, ``result.json``, as ``result.schema.json`` of this package says.
         ``parquet``: a file per table, the provenance in the schema's metadata.
         ``fcs``: a file per well and channel, ``NAME.fcs``, FCS 3.1, one event per spot.
+        Of plates, the counts as laboratory systems read them from readers: ``ctl``, ``ctl.txt`` as
+        ImmunoSpot has it; ``apex``, ``apex.xlsx`` as Apex has it; ``labkey``, ``labkey.txt`` for
+        LabKey Server.
     output : path-like, optional
         Folder to write to, made where it is missing; ``folder/export`` by default.
     edited : bool
@@ -78,6 +94,8 @@ def export_folder(
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     _require(format)
     result = open_folder(folder, edited=edited)
+    if format in OF_PLATES:
+        require_plate(result)
     _ = result.tables, result.provenance  # what is damaged is said before anything is written
     files = result.files.exports if output is None else ExportFiles(Path(output))
     require_folder(files.folder)

@@ -13,7 +13,7 @@ from spotcore.results import ResultFolder
 from spotcore.results.names import ExportFiles
 from spotcore.results.table import Table, Value
 
-__all__ = ["MAX_ROWS", "write"]
+__all__ = ["MAX_ROWS", "write", "write_cell"]
 
 #: Rows of a sheet, the header among them (limits of Excel 2007 and later; so is MAX_TEXT).
 MAX_ROWS = 1_048_576
@@ -88,19 +88,36 @@ def _write_table(book: Any, table: Table, formats: _Formats) -> None:
         here = () if first is None else chain([first], islice(rows, MAX_ROWS - 2))
         for line, row in enumerate(here, start=1):
             for column, value in enumerate(row):
-                _write_cell(sheet, line, column, value, formats)
+                write_cell(sheet, line, column, value, formats.text)
         first = next(rows, None)
 
 
-def _write_cell(sheet: Any, line: int, column: int, value: Value, formats: _Formats) -> None:
-    """Write numbers as numbers, and text as text whatever it looks like."""
+def write_cell(sheet: Any, line: int, column: int, value: Value, suspect: Any = None) -> None:
+    """Write numbers as numbers, and text as text whatever it looks like.
+
+    Parameters
+    ----------
+    sheet : xlsxwriter.worksheet.Worksheet
+        Where to write.
+    line, column : int
+        The cell, counted from 0.
+    value : str, int, float, bool or None
+        What is written; nothing where it is None.
+    suspect : xlsxwriter.format.Format, optional
+        Look of text that begins as a formula would.
+
+    Raises
+    ------
+    ValueError
+        If a text is longer than a cell can hold.
+    """
     if value is None:
         return
     if isinstance(value, bool):
         sheet.write_boolean(line, column, value)
     elif isinstance(value, str) or abs(value) > _EXACT:
         text = _printable(str(value))
-        sheet.write_string(line, column, text, formats.text if text.startswith(_SUSPECT) else None)
+        sheet.write_string(line, column, text, suspect if text.startswith(_SUSPECT) else None)
     else:
         sheet.write_number(line, column, value)
 

@@ -33,13 +33,15 @@ from spotcore.results.read import (
     read_numbers,
     read_rows,
 )
-from spotcore.results.record import Record, read_record
+from spotcore.results.record import Record, SpotsRecord, read_record
 from spotcore.results.table import Table, Value, as_text, parse, typed
 
 __all__ = ["ResultFolder", "WellResult", "open_folder", "open_well"]
 
 #: Columns that wells.csv has to have; the others came later.
 _NEEDED = tuple(WELLS)[:4]
+#: What of a well is not known any more once it was edited.
+_OF_THE_ORIGINAL = ("low", "high", *tuple(vars(SpotsRecord())), "secretion")
 #: What the records of single pictures may have in common.
 _SHARED = ("spotcore", "settings", "settings_hash", "machine")
 
@@ -256,7 +258,8 @@ class ResultFolder:
             edit = None if well is None else well.edit()
             if edit is not None:
                 row |= {"status": edit.status, "count": str(edit.count)}
-                row |= {"low": "", "high": "", "secretion": "", "reason": f"edited by {edit.by}"}
+                row |= dict.fromkeys(set(_OF_THE_ORIGINAL) & set(row), "")
+                row |= {"reason": f"edited by {edit.by}"}
         return _typed(path, "wells", rows, header)
 
 

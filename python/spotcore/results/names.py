@@ -222,6 +222,22 @@ class ExportFiles:
         """Name the Parquet file of a table."""
         return self.folder / f"{name}.parquet"
 
+    @property
+    def apex(self) -> Path:
+        """The wells as Apex lists them."""
+        return self.folder / "apex.xlsx"
+
+    def ctl(self, channel: str) -> Path:
+        """Name the grids of a channel as ImmunoSpot has them."""
+        return self._of_channel("ctl", channel)
+
+    def labkey(self, channel: str) -> Path:
+        """Name the grid of a channel for LabKey."""
+        return self._of_channel("labkey", channel)
+
+    def _of_channel(self, format: str, channel: str) -> Path:
+        return self.folder / ".".join(filter(None, (format, channel, "txt")))
+
     def events(self, name: str) -> Path:
         """Name the FCS file of the spots of picture NAME."""
         return self.folder / f"{name}.fcs"
