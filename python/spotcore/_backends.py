@@ -28,8 +28,9 @@ def needs(extra: str, what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("spotcore"):
             raise
+        # Without a name: what is said here is not said again further out.
         raise ModuleNotFoundError(
-            f"{what} needs {error.name}: pip install 'spotcore[{extra}]'", name=error.name
+            f"{what} needs {error.name}: pip install 'spotcore[{extra}]'"
         ) from None
 
 

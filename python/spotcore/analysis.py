@@ -256,9 +256,15 @@ def analyse(
     )
 
 
-def read_picture(path: str | PathLike[str], settings: Settings, page: int | None = None) -> Picture:
-    """Read a picture as the settings have it; see `spotcore.read_image`."""
-    return read_image(path, settings.channel, page, settings.projection, settings.full_scale)
+def read_picture(
+    path: str | PathLike[str],
+    settings: Settings,
+    page: int | None = None,
+    file_channel: int | None = None,
+) -> Picture:
+    """Read a picture as the settings have it, or a channel of its file; see `read_image`."""
+    channel = settings.channel if file_channel is None else file_channel
+    return read_image(path, channel, page, settings.projection, settings.full_scale)
 
 
 def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None, Well]:

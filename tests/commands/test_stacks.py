@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from spotcore._files import write_png
+from spotcore.results import open_well
 from spotcore.simulation.demo import plate_like
 from support.command_line import run
 
@@ -66,3 +67,42 @@ def test_a_plate_of_stacks_is_projected(stack: Path, tmp_path: Path) -> None:
         "A1.run.json",
         "B2.run.json",
     }
+
+
+def test_a_file_s_channels_run_as_the_plate_s(tmp_path: Path) -> None:
+    """Each as a file of its own would; resumed, and found again by its record."""
+    colours = np.stack([plate_like(8, 96, seed=seed, dark=False)[0] for seed in (3, 4)])
+    (tmp_path / "in").mkdir()
+    (tmp_path / "apart").mkdir()
+    for well in ("A1", "B2"):
+        tifffile.imwrite(
+            tmp_path / "in" / f"{well}.ome.tif",
+            colours,
+            ome=True,
+            photometric="minisblack",
+            metadata={"axes": "CYX", "Channel": {"Name": ["FITC", "Cy3"]}},
+        )
+        for name, pixels in zip(("FITC", "Cy3"), colours, strict=True):
+            write_png(tmp_path / "apart" / f"{well}_{name}.png", pixels)
+    for source in ("in", "apart"):
+        result = run("plate", tmp_path / source, "-o", tmp_path / f"{source}.out", "--max-iter", 5)
+        assert result.exit_code == 0, result.stderr
+        assert "channels: Cy3, FITC" in result.stdout
+    for name in ("A1.FITC", "A1.Cy3", "B2.FITC", "B2.Cy3"):
+        tables = [
+            (tmp_path / f"{source}.out" / "wells" / f"{name}.cells.csv").read_bytes()
+            for source in ("in", "apart")
+        ]
+        assert tables[0] == tables[1]
+        found = open_well(tmp_path / "in.out" / "wells" / f"{name}.run.json").picture()
+        np.testing.assert_array_equal(found.pixels, colours[int(name.endswith("Cy3"))])
+    record = tmp_path / "in.out" / "wells" / "A1.Cy3.run.json"
+    before = record.stat().st_mtime_ns
+    run("plate", tmp_path / "in", "-o", tmp_path / "in.out", "--max-iter", 5)
+    assert record.stat().st_mtime_ns == before
+    chosen = run(
+        "plate", tmp_path / "in", "-o", tmp_path / "one", "--channel", "Cy3", "--max-iter", 5
+    )
+    assert chosen.exit_code == 0, chosen.stderr
+    one = (tmp_path / "one" / "wells" / "A1.cells.csv").read_bytes()
+    assert one == (tmp_path / "in.out" / "wells" / "A1.Cy3.cells.csv").read_bytes()

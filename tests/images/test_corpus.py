@@ -9,7 +9,11 @@ import pytest
 
 from spotcore.images.picture import ImageError
 from spotcore.images.read import read_image
-from support.corpus import CASES, FOLDER
+from support.corpus import CASES as PLAIN
+from support.corpus import FOLDER
+from support.corpus_microscopes import CASES as MICROSCOPES
+
+CASES = PLAIN | MICROSCOPES
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -18,7 +18,7 @@ from spotcore._files import (
     write_png,
 )
 from spotcore.images.picture import ImageError
-from spotcore.images.read import count_pages, read_image
+from spotcore.images.read import contents, read_image
 
 
 def picture(shape, dtype, seed=0):
@@ -90,7 +90,7 @@ def test_pages_are_read_one_by_one(tmp_path, imagej):
     path.write_bytes(
         tiff_bytes(stack, imagej=imagej, photometric="minisblack", metadata={"axes": "ZYX"})
     )
-    assert count_pages(path) == 3
+    assert contents(path).planes == 3
     for page, expected in enumerate(stack):
         assert (read_image(path, page=page).pixels == expected).all()
     for page in (-1, 3):
@@ -102,13 +102,13 @@ def test_pages_are_read_one_by_one(tmp_path, imagej):
 
 def test_files_of_one_page(tmp_path):
     write_png(tmp_path / "a.png", picture((8, 9), np.uint8))
-    assert count_pages(tmp_path / "a.png") == 1
+    assert contents(tmp_path / "a.png") == (1, ())
     assert read_image(tmp_path / "a.png", page=0).pixels.shape == (8, 9)
     with pytest.raises(ImageError, match="page 1 of a file of 1"):
         read_image(tmp_path / "a.png", page=1)
     (tmp_path / "bad.tif").write_bytes(tiff_bytes(picture((8, 9), np.uint8))[:40])
     with pytest.raises(ImageError, match=r"bad\.tif"):
-        count_pages(tmp_path / "bad.tif")
+        contents(tmp_path / "bad.tif")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -84,7 +84,7 @@ def test_a_well_and_its_number_are_one(wells, data):
         (["A1.png", "A01.png"], ["A01.png", "A1.png", "both well A1"]),
         (["A1.png", "AG1.png"], ["AG1.png", "cannot be read"]),
         (["A1.png", "H49.png"], ["H49.png", "from A1 to H12"]),
-        (["A1.png", "AB.png", "overview.png"], ["AB.png", "overview.png", "cannot be read"]),
+        (["A1.png", "AB.png", "overview.png"], ["AB.png", "cannot be read"]),
         (["A0.png"], ["A0.png"]),
         (["1.jpg"], ["fits the pattern", "1.jpg"]),
         ([], ["fits the pattern"]),
@@ -203,6 +203,14 @@ def test_a_folder_without_images(tmp_path):
         find_images(tmp_path / "none")
 
 
+@pytest.mark.parametrize("pattern", [None, "{well}.png", "{well}*"])
+def test_a_stray_is_left_out_by_name(tmp_path, pattern):
+    touch(tmp_path, "A1.png", "A2.png", "overview.png", "mosaic.png")
+    images = find_images(tmp_path, pattern)
+    assert [image.name for image in images.wells] == ["A1", "A2"]
+    assert images.ignored == ("mosaic.png", "overview.png")
+
+
 def write_tiff(path, pages):
     tifffile.imwrite(path, np.zeros((pages, 8, 9), np.uint8), photometric="minisblack")
 
@@ -246,6 +254,53 @@ def test_pages_as_channels(tmp_path):
         find_images(tmp_path, "{well}_{channel}.tif")
 
 
+def write_channels(path, *names, planes=1):
+    """OME-TIFF of as many channels, each of its own grey level."""
+    levels = np.arange(len(names), dtype=np.uint8)[:, None, None, None]
+    tifffile.imwrite(
+        path,
+        np.broadcast_to(levels, (len(names), planes, 8, 9)),
+        ome=True,
+        photometric="minisblack",
+        metadata={"axes": "CZYX", "Channel": {"Name": list(names)}},
+    )
+
+
+def test_channels_of_a_file_are_the_plate_s(tmp_path):
+    write_channels(tmp_path / "A1.tif", "FITC", "Cy3 (narrow)")
+    write_channels(tmp_path / "B1.tif", "FITC", "Cy3 (narrow)")
+    touch(tmp_path, "C1.tif")  # damaged: for the run to refuse
+    images = find_images(tmp_path)
+    assert [(image.name, image.page, image.file_channel) for image in images.wells] == [
+        ("A1.Cy3_narrow", None, 1),
+        ("A1.FITC", None, 0),
+        ("B1.Cy3_narrow", None, 1),
+        ("B1.FITC", None, 0),
+        ("C1.FITC", None, 0),
+    ]
+    assert images.channels == ["Cy3_narrow", "FITC"] and "C1.Cy3_narrow" in images.missing
+    chosen = find_images(tmp_path, channel="FITC")
+    assert [image.name for image in chosen.wells] == ["A1", "B1", "C1"]
+    assert {image.file_channel for image in chosen.wells} == {None}
+    write_channels(tmp_path / "D1_red.tif", "FITC", "Cy3")
+    with pytest.raises(ValueError, match=r"D1_red\.tif has 2 channels; they cannot be channels"):
+        find_images(tmp_path, "{well}_{channel}.tif")
+
+
+def test_channels_of_planes(tmp_path):
+    write_channels(tmp_path / "A1.tif", "FITC", "FITC", planes=3)  # a name twice is none
+    with pytest.raises(ValueError, match=r"A1\.tif has 2 channels, and A1\.tif 3 pages: .*max"):
+        find_images(tmp_path)
+    images = find_images(tmp_path, projection="max")
+    assert [image.name for image in images.wells] == ["A1.channel0", "A1.channel1"]
+    images = find_images(tmp_path / "A1.tif")  # the pages of a file as the wells
+    assert [(image.name, image.page, image.file_channel) for image in images.wells[:3]] == [
+        ("A1.channel0", 0, 0),
+        ("A1.channel1", 0, 1),
+        ("A2.channel0", 1, 0),
+    ]
+
+
 @pytest.mark.parametrize("suffix", [".CTL", ".scan", "", ".PNG", ".txt"])
 def test_pictures_are_told_by_their_content(tmp_path, suffix):
     """Whatever their names end with; notes and tables beside them are nothing."""
@@ -256,6 +311,7 @@ def test_pictures_are_told_by_their_content(tmp_path, suffix):
         (tmp_path / "plate" / f"{name}{suffix}").write_bytes(data)
     for name in ("notes.txt", "layout.csv", "A4.json", "Thumbs.db"):
         (tmp_path / "plate" / name).write_bytes(b"no picture")
+    (tmp_path / "plate" / "A5.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt ")  # as WebP begins, too
     found = find_images(tmp_path / "plate")
     assert [image.position.name for image in found.wells] == ["A1", "A2", "B1"]
     assert found.ignored == ()

@@ -27,7 +27,7 @@ def job(tmp_path):
     write_png(image, plate_like(8, 72)[0])
     out.mkdir()
     settings = Settings(max_iter=2, threads=1)
-    return Job(image, None, WellFiles(out, "A1"), settings, well_settings_hash(settings))
+    return Job(image, None, None, WellFiles(out, "A1"), settings, well_settings_hash(settings))
 
 
 def test_a_failed_second_run_leaves_nothing_of_the_first(job):

@@ -241,7 +241,7 @@ def test_the_layout_the_report_and_exports(tmp_path):
         (["-o", "."], "another folder than that of the images"),
         (["--workers", "0"], "workers"),
         (["--background", "medium"], "--background names a stimulus of the --layout"),
-        (["--export", "xlsx,docx"], "--export: expected xlsx, json, parquet, fcs, got 'docx'"),
+        (["--export", "xlsx,docx"], "--export: expected xlsx, json, parquet, fcs, ctl"),
         (["--method", "spotnet", "--network", "none"], "'none'"),
         (["--lam", "-1"], "lam"),
         (["--response-alpha", "1"], "--response-alpha: expected a number between 0 and 1, got 1.0"),

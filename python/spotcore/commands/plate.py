@@ -31,6 +31,7 @@ from spotcore.plates.compare import compare_wells
 from spotcore.plates.cut import PlatePicture, is_plate_picture, read_plate_picture
 from spotcore.plates.dask import check_scheduler
 from spotcore.plates.files import PlateImages, find_images, same_pictures
+from spotcore.plates.hcs import is_hcs_plate, read_hcs_plate
 from spotcore.plates.layout import read_layout
 from spotcore.plates.replicates import find_background
 from spotcore.plates.run import PlateProgress, run_plate
@@ -48,8 +49,8 @@ def plate(
         Path,
         typer.Argument(
             metavar="SOURCE",
-            help="Folder of images, a TIFF whose pages are the wells, or one picture of a whole "
-            "plate (with --format): its wells are cut out into OUT/pictures.",
+            help="Folder of images, a plate of OME-Zarr, a file whose pages are the wells, or one "
+            "picture of a whole plate (with --format): its wells are cut out into OUT/pictures.",
         ),
     ],
     output: OutputFolder,
@@ -112,8 +113,11 @@ def plate(
         if is_plate_picture(source):
             whole = read_plate_picture(source, shape, settings.channel)
             images = whole.images(output)
+        elif is_hcs_plate(source):
+            hcs = read_hcs_plate(source, shape, settings.channel, settings.projection)
+            images = hcs.images(output)
         else:
-            images = find_images(source, pattern, shape, settings.projection)
+            images = find_images(source, pattern, shape, settings.projection, settings.channel)
         lying = None if layout is None else read_layout(layout, images.plate)
         if lying is not None:  # a misspelt control is worth knowing before the work
             find_background((row.stimulus for row in lying.rows()), background)
@@ -194,6 +198,8 @@ def _introduce(images: PlateImages, pattern: str | None, whole: PlatePicture | N
         )
         if whole.outside:
             typer.echo(f"not whole in the picture, left out: {_listed(whole.outside)}")
+    elif images.make is not None:
+        typer.echo(f"{len(images.wells)} pictures of OME-Zarr are written out")
     elif images.pattern is None:
         typer.echo(f"{len(images.wells)} pages are the wells, row by row")
     elif pattern is None:
@@ -213,7 +219,8 @@ def _warn(images: PlateImages) -> None:
     """Say what is odd about the folder, on stderr."""
     if images.ignored:
         left_out = _listed(images.ignored)
-        typer.echo(f"spotcore: left out, their names are of no well: {left_out}", err=True)
+        why = "they hold no picture" if images.make else "their names are of no well"
+        typer.echo(f"spotcore: left out, {why}: {left_out}", err=True)
     for names in same_pictures(images):
         typer.echo(f"spotcore: the same picture, byte by byte: {_listed(names)}", err=True)
 

@@ -6,7 +6,7 @@ systems read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,9 @@ def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
     with atomic_file(path) as file, xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
         about = book.add_worksheet("Plate Information")
         about.set_column(0, 1, 40)
-        for line, cells in enumerate((("Plate Information", ""), *_about(result, plate))):
-            _write_row(about, line, cells)
+        _write_rows(about, [("Plate Information", ""), *_about(result, plate)])
         wells = book.add_worksheet("Plate Database")
-        for line, cells in enumerate((tuple(rows[0]), *(tuple(row.values()) for row in rows))):
-            _write_row(wells, line, cells)
+        _write_rows(wells, [tuple(rows[0]), *(tuple(row.values()) for row in rows)])
     return [path]
 
 
@@ -110,6 +108,7 @@ def _made(plate: PlateRecord) -> str:
     return f"spotcore {plate.spotcore}"
 
 
-def _write_row(sheet: Any, line: int, cells: tuple[Value, ...]) -> None:
-    for column, value in enumerate(cells):
-        write_cell(sheet, line, column, value)
+def _write_rows(sheet: Any, rows: Iterable[tuple[Value, ...]]) -> None:
+    for line, row in enumerate(rows):
+        for column, value in enumerate(row):
+            write_cell(sheet, line, column, value)

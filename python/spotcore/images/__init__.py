@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from spotcore.images.picture import ImageError, Picture
-from spotcore.images.read import count_pages, read_image
+from spotcore.images.read import contents, read_image
 
-__all__ = ["ImageError", "Picture", "count_pages", "read_image"]
+__all__ = ["ImageError", "Picture", "contents", "read_image"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,18 +15,21 @@ from spotcore._arrays import as_number
 
 __all__ = [
     "PIXEL_SIZE_LIMITS",
+    "Contents",
     "Decoded",
     "ImageError",
     "Picture",
     "Planes",
     "as_levels",
     "as_pixel_size",
+    "channel_names",
+    "deep_levels",
     "luminance",
     "picture_of",
     "refused",
 ]
 
-EXPECTED = "a grey or RGB(A) picture (TIFF, PNG, JPEG, BMP, GIF, WebP, JPEG 2000)"
+EXPECTED = "a grey or RGB(A) picture (TIFF, PNG, JPEG, BMP, GIF, WebP, JPEG 2000, CZI, ND2)"
 #: Pixel sides [µm] that a picture of a well can have: it is then 0.5 to 500 mm wide at 1000 pixels.
 PIXEL_SIZE_LIMITS = (0.5, 50.0)
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of cameras
@@ -119,6 +123,22 @@ class Picture:
             levels.reshape(height, width, -1), 3 if array.ndim == 3 else 1, scale, pixel_size
         )
         return picture_of(Path("picture"), decoded, channel, array.tobytes())
+
+
+class Contents(NamedTuple):
+    """What a file holds to choose from.
+
+    Attributes
+    ----------
+    planes : int
+        How many pictures: pages, depths, times, positions.
+    channels : tuple of str
+        Names, or numbers, of the channels that each of them has; empty where it is grey or in
+        colour.
+    """
+
+    planes: int = 1
+    channels: tuple[str, ...] = ()
 
 
 class Planes(NamedTuple):
@@ -337,6 +357,36 @@ def as_levels(
         if off < 0.25 and np.abs(levels - whole).max() <= off:
             return whole.astype(np.float32), 2**depth - 1
     return levels.astype(np.float32), 2**depth - 1
+
+
+def deep_levels(
+    path: Path, samples: NDArray[Any], bits: int | None, full_scale: float | None
+) -> tuple[NDArray[Any], float]:
+    """Return a microscope's samples as grey levels, and the largest by its camera's bits.
+
+    Raises
+    ------
+    ImageError
+        If they are no grey levels, or need a full scale.
+    """
+    kind = samples.dtype
+    if kind.kind == "i" and kind.itemsize <= 2 and full_scale is None:
+        full_scale = float(np.iinfo(kind).max)
+    try:
+        levels, depth = as_levels(samples, full_scale, "samples")
+    except (TypeError, ValueError) as error:
+        raise ImageError(f"{path}: {str(error).replace('full_scale', '--full-scale')}") from error
+    if kind.kind == "u" and full_scale is None and bits is not None and 0 < bits <= 16:
+        said = 2**bits - 1
+        depth = said if levels.max() <= said < depth else depth
+    return levels, depth
+
+
+def channel_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """Return the names of so many channels, their numbers where they have none of their own."""
+    if len(names) == count and all(names) and len(set(names)) == count:
+        return tuple(names)
+    return tuple(map(str, range(count)))
 
 
 def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,10 +14,10 @@ from spotcore.images.jpeg import decode_jpeg_data
 from spotcore.images.limits import check_page, check_size
 from spotcore.images.picture import Decoded, Planes, refused
 
-__all__ = ["RASTER_FORMATS", "decode_raster"]
+__all__ = ["decode_raster", "raster_format"]
 
 #: By the bytes that a file begins with: what Pillow calls its format.
-RASTER_FORMATS: dict[bytes, str] = {
+_FORMATS: dict[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"BM": "BMP",
@@ -30,14 +30,21 @@ _ORIENTATION = 0x0112  # EXIF
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
+def raster_format(start: bytes) -> str | None:
+    """Return what Pillow calls the format of a file by its first bytes; None of any other."""
+    name = next((name for magic, name in _FORMATS.items() if start.startswith(magic)), None)
+    # RIFF holds sounds and films, too.
+    return None if name == "WEBP" and start[8:12] != b"WEBP" else name
+
+
 def decode_raster(path: Path, data: bytes, planes: Planes) -> Decoded:
-    """Decode what `RASTER_FORMATS` names.
+    """Decode what `raster_format` knows.
 
     Palettes become the colours that they stand for; alpha is left out.
     """
     from PIL import Image
 
-    name = next(name for magic, name in RASTER_FORMATS.items() if data.startswith(magic))
+    name = str(raster_format(data))
     if name == "PNG":  # Pillow has a limit of its own, and says less
         check_size(path, *(int.from_bytes(data[at : at + 4], "big") for at in (20, 16)))
     with Image.open(io.BytesIO(data), formats=[name, "MPO"] if name == "JPEG" else [name]) as image:

@@ -1,7 +1,7 @@
 """Image files in, read with suspicion and with limits.
 
-This needs tifffile, imagecodecs and Pillow (``pip install spotcore[cli]``), imported where they
-are used.
+This needs tifffile, imagecodecs and Pillow (``pip install spotcore[cli]``), for CZI and ND2 czifile
+and nd2 (``pip install spotcore[formats]``), imported where they are used.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from spotcore._backends import needs
+from spotcore.images.czi import CZI_MAGIC, czi_contents, decode_czi
 from spotcore.images.limits import MAX_BYTES
-from spotcore.images.picture import Decoded, ImageError, Picture, Planes, picture_of, refused
-from spotcore.images.raster import RASTER_FORMATS, decode_raster
-from spotcore.images.tiff import count_tiff_pages, decode_tiff
+from spotcore.images.nd2 import ND2_MAGIC, decode_nd2, nd2_contents
+from spotcore.images.picture import Contents, ImageError, Picture, Planes, picture_of, refused
+from spotcore.images.raster import decode_raster, raster_format
+from spotcore.images.tiff import TIFF_MAGICS, decode_tiff, tiff_contents
 
-__all__ = ["count_pages", "is_picture", "read_image"]
-
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+__all__ = ["contents", "is_picture", "read_image"]
 
 
 @needs("cli", "reading pictures")
@@ -34,12 +34,13 @@ def read_image(
     projection: Literal["none", "max"] = "none",
     full_scale: float | None = None,
 ) -> Picture:
-    """Read a TIFF, PNG, JPEG, BMP, GIF, WebP or JPEG 2000 as one grey image.
+    """Read a TIFF, PNG, JPEG, BMP, GIF, WebP, JPEG 2000, CZI or ND2 as one grey image.
 
     The format is told from the file's first bytes, not from its name. Sizes are checked before
     anything is decoded. Palettes become their colours (ImageJ's lookup tables are for display: the
     indices are the intensities), CMYK is refused. A picture is turned upright as its file says.
-    Of a TIFF, OME's and ImageJ's channels are channels, thumbnails and masks are nothing.
+    Of a TIFF, OME's and ImageJ's channels are channels, thumbnails and masks are nothing. Of a CZI,
+    the tiles are put together at full resolution.
 
     Parameters
     ----------
@@ -66,28 +67,46 @@ def read_image(
     ------
     ImageError
         If the file is missing, truncated, hostile or of another kind; the message names it.
+    ImportError
+        If the package that reads the format is not there; the message says how to install it.
     """
     path = Path(path)
     data = _read_bytes(path)
     planes = Planes(page, projection)
     with _damage_named(path):
-        decoded: Decoded
-        if data[:4] in _TIFF:
-            decoded = decode_tiff(path, data, planes, full_scale)
-        elif is_picture(data):
-            decoded = decode_raster(path, data, planes)
-        else:
-            raise refused(path, f"a file that begins with {data[:8]!r}")
+        match _kind(data):
+            case "tiff":
+                decoded = decode_tiff(path, data, planes, full_scale)
+            case "raster":
+                decoded = decode_raster(path, data, planes)
+            case "czi":
+                with needs("formats", "reading CZI"):
+                    decoded = decode_czi(path, data, planes, full_scale)
+            case "nd2":
+                with needs("formats", "reading ND2"):
+                    decoded = decode_nd2(path, data, planes, full_scale)
+            case _:
+                raise refused(path, f"a file that begins with {data[:8]!r}")
         return picture_of(path, decoded, channel, data, full_scale)
 
 
 def is_picture(start: bytes) -> bool:
-    """Tell by its first bytes whether a file is of a kind that `read_image` reads."""
-    return start[:4] in _TIFF or start.startswith(tuple(RASTER_FORMATS))
+    """Tell by its first 16 bytes whether a file is of a kind that `read_image` reads."""
+    return _kind(start) is not None
 
 
-def count_pages(path: str | os.PathLike[str]) -> int:
-    """Return how many images a file holds that `read_image` can read one by one.
+def _kind(start: bytes) -> Literal["tiff", "raster", "czi", "nd2"] | None:
+    if start[:4] in TIFF_MAGICS:
+        return "tiff"
+    if start.startswith(CZI_MAGIC):
+        return "czi"
+    if start.startswith(ND2_MAGIC):
+        return "nd2"
+    return None if raster_format(start) is None else "raster"
+
+
+def contents(path: str | os.PathLike[str]) -> Contents:
+    """Return what a file holds that `read_image` can read one by one.
 
     Parameters
     ----------
@@ -96,23 +115,34 @@ def count_pages(path: str | os.PathLike[str]) -> int:
 
     Returns
     -------
-    int
-        Pages of a TIFF, or planes of its stack; 1 of all others.
+    Contents
+        The number of its planes (the pages of a TIFF), and the names of the channels of each.
 
     Raises
     ------
     ImageError
         If the file is missing, damaged or of another kind; the message names it.
+    ImportError
+        If the package that reads the format is not there.
     """
     path = Path(path)
     start = _read_bytes(path, 16)
-    if start[:4] not in _TIFF:
-        if not is_picture(start):
-            raise refused(path, f"a file that begins with {start[:8]!r}")
-        return 1
+    kind = _kind(start)
+    if kind is None:
+        raise refused(path, f"a file that begins with {start[:8]!r}")
+    if kind == "raster":
+        return Contents()
     data = _read_bytes(path)
     with _damage_named(path):
-        return count_tiff_pages(data)
+        match kind:
+            case "tiff":
+                return tiff_contents(data)
+            case "czi":
+                with needs("formats", "reading CZI"):
+                    return czi_contents(data)
+            case _:
+                with needs("formats", "reading ND2"):
+                    return nd2_contents(data)
 
 
 class _NotInThisThread(logging.Filter):

@@ -14,9 +14,20 @@ from numpy.typing import NDArray
 from spotcore.images.calibration import of_tiff
 from spotcore.images.jpeg import decode_jpeg_data
 from spotcore.images.limits import check_memory, check_page, check_size
-from spotcore.images.picture import Decoded, ImageError, Planes, as_levels, refused
+from spotcore.images.picture import (
+    Contents,
+    Decoded,
+    ImageError,
+    Planes,
+    as_levels,
+    channel_names,
+    refused,
+)
 
-__all__ = ["count_tiff_pages", "decode_tiff"]
+__all__ = ["TIFF_MAGICS", "decode_tiff", "tiff_contents"]
+
+#: Classic and big, of either byte order.
+TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 #: Compressions that are decoded. Others may say another size than the file's tags do.
 _CODECS = ("NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "JPEG")
@@ -79,12 +90,17 @@ def decode_tiff(
         )
 
 
-def count_tiff_pages(data: bytes) -> int:
-    """Return how many pictures there are to choose from."""
+def tiff_contents(data: bytes) -> Contents:
+    """Return what there is to choose from."""
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        return _stack(tiff).planes
+        stack = _stack(tiff)
+        page, channels = stack.pages[0], stack.channels
+        kind = page.photometric.name if page.photometric is not None else ""
+        if not _colours(page, kind, channels):
+            channels = channels or channel_names((), page.samplesperpixel)
+        return Contents(stack.planes, channels)
 
 
 def _stack(tiff: Any) -> _Stack:
@@ -105,8 +121,7 @@ def _stack(tiff: Any) -> _Stack:
     if planes * channels == 1:
         return _Stack(pages, len(pages))
     names = _channel_names(tiff) if channels > 1 else ()
-    if len(names) != channels:
-        names = tuple(str(number) for number in range(channels)) if channels > 1 else ()
+    names = channel_names(names, channels) if channels > 1 else ()
     return _Stack([series.keyframe], planes, names, series)
 
 
@@ -120,7 +135,7 @@ def _channel_names(tiff: Any) -> tuple[str, ...]:
         return ()
     pixels = next((e for e in tree.iter() if e.tag.endswith("}Pixels")), None)
     found = [e.get("Name", "") for e in pixels or () if e.tag.endswith("}Channel")]
-    return tuple(found) if all(found) else ()
+    return tuple(found)
 
 
 def _of_series(path: Path, data: bytes, stack: _Stack, planes: Planes) -> NDArray[Any]:

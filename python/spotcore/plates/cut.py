@@ -11,7 +11,7 @@ import numpy as np
 
 from spotcore._files import require_folder, write_json, write_png
 from spotcore.images.picture import Picture
-from spotcore.images.read import count_pages, read_image
+from spotcore.images.read import contents, read_image
 from spotcore.plates.files import PlateImages, WellImage
 from spotcore.plates.grid import Grid, GridWell, find_grid
 from spotcore.plates.wells import PlateFormat
@@ -28,7 +28,7 @@ _OVERLAY_SIDE = 1600  # pixels
 
 def is_plate_picture(path: Path) -> bool:
     """Tell whether a source is one picture, not a folder or a file of several."""
-    return path.is_file() and count_pages(path) == 1
+    return path.is_file() and contents(path).planes == 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spotcore.images.picture import ImageError
-from spotcore.images.read import count_pages, is_picture
-from spotcore.plates.naming import guess_naming, smallest_plate
+from spotcore.images.picture import Contents, ImageError
+from spotcore.images.read import contents, is_picture
+from spotcore.plates.naming import guess_naming, smallest_plate, without_derived
 from spotcore.plates.patterns import NamePattern, Place
 from spotcore.plates.wells import PlateFormat, Position, plate_format
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.read import file_digest
 
-__all__ = ["PlateImages", "WellImage", "find_images", "same_pictures"]
+__all__ = ["PlateImages", "WellImage", "find_images", "plain_channels", "same_pictures"]
 
 #: What is a picture by its name alone, and has to be one: then it is refused, not passed over.
-SUFFIXES = frozenset((".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".webp", ".jp2", ".ctl"))
+SUFFIXES = frozenset(
+    (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".webp", ".jp2", ".ctl", ".czi", ".nd2")
+)
 #: How the names of the pictures end that spotcore draws of its results.
 _OVERLAY = WellFiles(Path(), "").overlay.name
 
@@ -37,12 +40,15 @@ class WellImage:
         The file.
     page : int or None
         Page of the file from 0, where it has several.
+    file_channel : int or None
+        Channel of the file from 0, where each of its channels is one of the plate's.
     """
 
     position: Position
     channel: str
     path: Path
     page: int | None = None
+    file_channel: int | None = None
 
     @property
     def name(self) -> str:
@@ -99,14 +105,16 @@ def find_images(
     pattern: str | None = None,
     plate: PlateFormat | None = None,
     projection: str = "none",
+    channel: str | int | None = None,
 ) -> PlateImages:
     """Find the pictures of a plate and say which well each one is.
 
     Parameters
     ----------
     source : Path
-        A folder of images, or one TIFF whose pages are the wells row by row. TIFFs of several
-        pages in a folder hold a channel in each ("page1", "page2", ...).
+        A folder of images, or one file whose pages are the wells row by row. The channels of a
+        file are channels of the plate, by their names; TIFFs of several pages in a folder hold a
+        channel in each ("page1", "page2", ...).
     pattern : str, optional
         How the names are made, as of `NamePattern`. By default it is found, among the folder's
         files that are pictures by their content or their name, by `guess_naming`.
@@ -114,6 +122,8 @@ def find_images(
         Shape of the plate; 96 wells by default, or as many more as the names speak of.
     projection : {"none", "max"}
         As `spotcore.read_image` has it: with "max" a file of several pages is one picture.
+    channel : str or int, optional
+        As `spotcore.read_image` has it: the one channel of each file that is meant.
 
     Returns
     -------
@@ -128,9 +138,11 @@ def find_images(
         files.
     OSError
         If the folder cannot be read.
+    ImportError
+        If the package that reads a format is not there.
     """
     if source.is_file():
-        return _stack(source, pattern, plate or plate_format(96))
+        return _stack(source, pattern, plate or plate_format(96), channel)
     if not source.is_dir():
         raise ValueError(f"{source}: expected a folder of images or a TIFF of several pages")
     asked = None if pattern is None else NamePattern(pattern)
@@ -151,14 +163,16 @@ def find_images(
                 raise ValueError(
                     f"none of its {len(names)} files{example}, fits the pattern {asked.text!r}"
                 )
+            fitting = without_derived(asked, fitting)
             plate = plate or smallest_plate(asked, fitting)
             places = chosen.places(fitting, plate)
         _check_channels({channel for _, channel in places})
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     rest = set(names) - set(places.values())
+    found = {name: _contents(source / name, projection, channel) for name in places.values()}
     return PlateImages(
-        wells=tuple(sorted(_pages(source, places, chosen, projection), key=_order)),
+        wells=tuple(sorted(_pictures(source, places, chosen, found), key=_order)),
         pattern=chosen.text,
         plate=plate,
         ignored=tuple(sorted(name for name in rest if _is_picture(source / name))),
@@ -211,48 +225,84 @@ def _check_channels(channels: Iterable[str]) -> None:
             raise ValueError(f"channels {other!r} and {channel!r} differ in capitals only")
 
 
-def _stack(source: Path, pattern: str | None, plate: PlateFormat) -> PlateImages:
-    """Take the pages of one TIFF as wells, row by row."""
+def _stack(
+    source: Path, pattern: str | None, plate: PlateFormat, channel: str | int | None
+) -> PlateImages:
+    """Take the pages of one file as wells, row by row."""
     if pattern is not None:
         raise ValueError(f"{source}: the pages of one file are wells row by row; no pattern fits")
-    pages = count_pages(source)
+    pages, channels = contents(source)
     if not 2 <= pages <= plate.wells:
         raise ValueError(
-            f"{source}: expected a folder, or a TIFF of 2 to {plate.wells} pages, got {pages}"
+            f"{source}: expected a folder, or a file of 2 to {plate.wells} pages, got {pages}"
         )
-    wells = (WellImage(plate.position(k + 1), "", source, k) for k in range(pages))
+    parts = plain_channels(channels if channel is None else ())
+    wells = [
+        WellImage(plate.position(page + 1), name, source, page, file_channel)
+        for page in range(pages)
+        for name, file_channel in parts
+    ]
     return PlateImages(tuple(wells), None, plate)
 
 
-def _pages(
-    folder: Path, places: dict[Place, str], pattern: NamePattern, projection: str
-) -> Iterable[WellImage]:
-    """Yield the pictures of a folder's files, those of several pages by page.
+def _pictures(
+    folder: Path, places: dict[Place, str], pattern: NamePattern, found: dict[str, Contents]
+) -> Iterator[WellImage]:
+    """Yield the pictures of a folder's files, those of several by page or by channel.
 
     Whether a file can be read at all is not asked here: a bad one must not stop a plate.
     """
-    apart = projection == "none"
-    counts = {name: _count(folder / name) if apart else 1 for name in places.values()}
-    several = sorted(name for name, count in counts.items() if count > 1)
-    if several and "channel" in pattern.fields:
-        raise ValueError(
-            f"{folder}: {several[0]} has {counts[several[0]]} pages; they cannot be channels, "
-            f"because the pattern {pattern.text!r} names the channel"
-        )
+    paged = [name for name, held in found.items() if held.planes > 1]
+    several = sorted({*paged, *(name for name, held in found.items() if held.channels)})
+    for name in several:
+        held = found[name]
+        what = f"{len(held.channels)} channels" if held.channels else f"{held.planes} pages"
+        if "channel" in pattern.fields:
+            raise ValueError(
+                f"{folder}: {name} has {what}; they cannot be channels, because the pattern "
+                f"{pattern.text!r} names the channel"
+            )
+        if held.channels and paged:
+            raise ValueError(
+                f"{folder}: {name} has {what}, and {paged[0]} {found[paged[0]].planes} pages: "
+                "choose one of them (--channel), or the brightest of all pages (--projection max)"
+            )
+    names = next((found[name].channels for name in several), ())
     for (position, channel), name in places.items():
         if not several:
             yield WellImage(position, channel, folder / name)
-            continue
-        for page in range(counts[name]):
-            yield WellImage(position, f"page{page + 1}", folder / name, page)
+        elif paged:
+            for page in range(found[name].planes):
+                yield WellImage(position, f"page{page + 1}", folder / name, page)
+        else:  # one that cannot be read stands for the first channel
+            for its, file_channel in plain_channels(found[name].channels or names[:1]):
+                yield WellImage(position, its, folder / name, None, file_channel)
 
 
-def _count(path: Path) -> int:
-    """Return a file's number of pages; 1 for what cannot be read."""
+def plain_channels(channels: Sequence[str]) -> list[tuple[str, int | None]]:
+    """Name the channels of a file as files can be called, and number them; one where it has none.
+
+    Channels that have only a number are called "channel0", "channel1", ..., as `read_image` counts
+    them.
+    """
+    if not channels:
+        return [("", None)]
+    plain = [re.sub(r"[^\w+-]+", "_", name).strip("_") for name in channels]
+    if len({name.casefold() for name in plain}) < len(plain) or not all(plain):
+        plain = [str(number) for number in range(len(channels))]
+    return [
+        (f"channel{name}" if name.isdecimal() else name, number)
+        for number, name in enumerate(plain)
+    ]
+
+
+def _contents(path: Path, projection: str, channel: str | int | None) -> Contents:
+    """Return what of a file is to be chosen from; what cannot be read counts as one picture."""
     try:
-        return count_pages(path)
+        planes, channels = contents(path)
     except (ImageError, OSError):
-        return 1
+        return Contents()
+    return Contents(planes if projection == "none" else 1, channels if channel is None else ())
 
 
 def _is_picture(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from spotcore.plates.patterns import NamePattern, Place
 from spotcore.plates.wells import FORMATS, PlateFormat
 
-__all__ = ["SCHEMES", "Naming", "guess_naming", "smallest_plate"]
+__all__ = ["SCHEMES", "Naming", "guess_naming", "smallest_plate", "without_derived"]
 
 #: How instruments name the pictures of wells; the first that reads the names is taken, so that
 #: one which says more goes first.
@@ -45,7 +45,7 @@ SCHEMES = {
     ),
 }
 #: How words begin that tell a picture made from those of the wells, or of more than one well.
-_DERIVED = ("merge", "overlay", "composite", "overview", "thumb")
+_DERIVED = ("merge", "mosaic", "overlay", "composite", "overview", "thumb")
 #: What a plate may be that is not said to be another: smaller ones cannot be told from 96 wells.
 _PLATES = tuple(FORMATS[wells] for wells in (96, 384, 1536))
 #: A guess never takes as channels what has more values than this.
@@ -218,6 +218,11 @@ def _explained(
     ):
         return None
     return places
+
+
+def without_derived(pattern: NamePattern, names: Sequence[str]) -> list[str]:
+    """Leave out what a pattern does not read and says that it was made from other pictures."""
+    return [name for name in names if pattern.reads(name) or not _derived(name)] or list(names)
 
 
 def _strays_are_few(pattern: NamePattern, strays: set[str], read: int) -> bool:

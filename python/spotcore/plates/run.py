@@ -86,7 +86,14 @@ def run_plate(
     # Before the work: what the settings name may be another file after it.
     digest, of_wells = settings_hash(settings), well_settings_hash(settings)
     jobs = [
-        Job(image.path, image.page, files.well(image.name), settings, of_wells)
+        Job(
+            image.path,
+            image.page,
+            image.file_channel,
+            files.well(image.name),
+            settings,
+            of_wells,
+        )
         for image in images.wells
     ]
     todo = [job for job in jobs if finished(job) is None]
@@ -139,6 +146,7 @@ def _summary(
             reason=record.reason,
             name=job.files.name,
             page=job.page,
+            file_channel=job.file_channel,
             sha256=record.sha256,
         )
         for image, job, record in zip(images.wells, jobs, records, strict=True)

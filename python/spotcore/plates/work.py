@@ -39,6 +39,8 @@ class Job:
         The file.
     page : int or None
         Its page, from 0, where it has several.
+    file_channel : int or None
+        Its channel, from 0, where each of them is one of the plate's.
     files : WellFiles
         Where the outputs go.
     settings : Settings
@@ -49,6 +51,7 @@ class Job:
 
     path: Path
     page: int | None
+    file_channel: int | None
     files: WellFiles
     settings: Settings
     settings_hash: str
@@ -60,6 +63,7 @@ def analyse_file(
     settings: Settings,
     *,
     page: int | None = None,
+    file_channel: int | None = None,
     progress: Progress | None = None,
 ) -> Record:
     """Read a picture, find its cells, write what was found.
@@ -73,7 +77,9 @@ def analyse_file(
     settings : Settings
         Choices of the user.
     page : int, optional
-        Page of a TIFF, from 0; by default the file has to have one page only.
+        Page of a file of several, from 0; by default it has to have one only.
+    file_channel : int, optional
+        Its channel, from 0; by default that of the settings.
     progress : callable, optional
         Called with iteration and iteration limit as the solver goes.
 
@@ -93,10 +99,10 @@ def analyse_file(
     """
     started, reading = now(), dict[str, float]()
     with timed(reading, "read"):
-        picture = read_picture(path, settings, page)
+        picture = read_picture(path, settings, page, file_channel)
     analysis = analyse(picture, settings, progress=progress)
     analysis = replace(analysis, seconds=reading | analysis.seconds)
-    return write_well(files, analysis, path, page, started)
+    return write_well(files, analysis, path, page, file_channel, started)
 
 
 def analyse_or_refuse(job: Job) -> None:
@@ -111,7 +117,9 @@ def analyse_or_refuse(job: Job) -> None:
     """
     remove_outputs(job.files)
     try:
-        analyse_file(job.path, job.files, job.settings, page=job.page)
+        analyse_file(
+            job.path, job.files, job.settings, page=job.page, file_channel=job.file_channel
+        )
     except OutputError:
         raise
     except Exception as error:  # one bad file must never stop the others
@@ -121,7 +129,7 @@ def analyse_or_refuse(job: Job) -> None:
 def failure(path: Path, error: Exception) -> str:
     """Say what went wrong, without the path (it stands before); unexpected errors by name."""
     text = str(error).removeprefix(f"{path}: ")
-    known = isinstance(error, ValueError | TypeError | OSError) and text
+    known = isinstance(error, ValueError | TypeError | OSError | ImportError) and text
     return text if known else f"{type(error).__name__}: {text}"
 
 
@@ -129,9 +137,8 @@ def finished(job: Job) -> Record | None:
     """Return the record of a picture that is done, None for one that is still to do.
 
     It is done if its record is there and comes of the same bytes (the file is read for that),
-    the same page, the same settings of a well and the same version, and its files are those that it
-    vouches for. Where the folder has moved
-    since, the record gets the new path.
+    the same page and channel, the same settings of a well and the same version, and its files are
+    those that it vouches for. Where the folder has moved since, the record gets the new path.
 
     Raises
     ------
@@ -143,7 +150,7 @@ def finished(job: Job) -> Record | None:
         same = (
             record.spotcore == __version__
             and record.settings_hash == job.settings_hash
-            and record.page == job.page
+            and (record.page, record.file_channel) == (job.page, job.file_channel)
             and Path(record.file).name == job.path.name
             and record.sha256 == file_digest(job.path)
             and all(
@@ -182,7 +189,8 @@ def refuse(job: Job, reason: str, final: bool) -> None:
         digest = file_digest(job.path) if final else None
     except OSError:
         digest = None
-    record = Record.refused(job.path, job.page, digest, reason, job.settings, job.settings_hash)
+    part = job.page, job.file_channel
+    record = Record.refused(job.path, *part, digest, reason, job.settings, job.settings_hash)
     write_record(job.files, record)
 
 

@@ -181,6 +181,11 @@ class PlateFiles:
         return self.folder / "grid.overlay.png"
 
     @property
+    def source(self) -> Path:
+        """Of which plate they are, where they were taken out of a file of many."""
+        return self.folder / "source.json"
+
+    @property
     def exports(self) -> ExportFiles:
         """The same in other programs' formats."""
         return ExportFiles(self.folder / "export")

@@ -48,12 +48,14 @@ def find_picture(record: Record, folder: Path) -> Picture:
         try:
             picture = read_image(
                 place,
-                record.settings.get("channel"),
+                record.settings.get("channel")
+                if record.file_channel is None
+                else record.file_channel,
                 record.page,
                 projection=record.settings.get("projection", "none"),
                 full_scale=record.settings.get("full_scale"),
             )
-        except (ImageError, OSError) as error:
+        except (ImageError, OSError, ImportError) as error:
             why = str(error)
             continue
         if picture.sha256 == record.sha256:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class PlateWell:
     ----------
     well, channel, name : str
         Its well, its channel ("" where there is one), NAME of its files.
-    file, page, sha256 : str or None, int or None, str or None
+    file, page, sha256, file_channel : str or None, int or None, str or None, int or None
         The picture, as its record has it.
     status, count, reason : str, int or None, str or None
         What came out, by what the plate as a whole shows too.
@@ -40,10 +40,12 @@ class PlateWell:
     name: str
     page: int | None = None
     sha256: str | None = None
+    file_channel: int | None = field(default=None, metadata=LATER)
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of plate.json."""
-        return asdict(self)
+        held: dict[str, Any] = encode(self)
+        return held
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -157,6 +157,9 @@ class Record:
     file, page, sha256 : str, int or None, str or None
         The picture: its path, its page from 0 where the file has several, the file's digest; no
         digest where the next run is not to believe that the picture is refused.
+    file_channel : int or None
+        Channel of the file, from 0, where each of its channels is one of the plate's; None where
+        the settings say which one it is.
     started : str
         ISO 8601, UTC.
     status, reason : str, str or None
@@ -188,6 +191,7 @@ class Record:
     spotcore: str = ""
     file: str = ""
     page: int | None = None
+    file_channel: int | None = field(default=None, metadata=LATER)
     sha256: str | None = None
     started: str = ""
     status: str = ""
@@ -213,6 +217,7 @@ class Record:
         analysis: WellAnalysis,
         file: Path,
         page: int | None,
+        file_channel: int | None,
         started: str,
         files: Mapping[str, str],
     ) -> Record:
@@ -223,6 +228,7 @@ class Record:
             spotcore=__version__,
             file=str(file),
             page=page,
+            file_channel=file_channel,
             sha256=picture.sha256,
             started=started,
             status=status.status,
@@ -271,6 +277,7 @@ class Record:
         cls,
         file: Path,
         page: int | None,
+        file_channel: int | None,
         sha256: str | None,
         reason: str,
         settings: Settings,
@@ -281,6 +288,7 @@ class Record:
             spotcore=__version__,
             file=str(file),
             page=page,
+            file_channel=file_channel,
             sha256=sha256,
             started=now(),
             status="rejected",

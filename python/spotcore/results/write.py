@@ -28,7 +28,12 @@ __all__ = ["cell_columns", "draw_cells", "write_plate", "write_record", "write_t
 
 
 def write_well(
-    files: WellFiles, analysis: WellAnalysis, file: Path, page: int | None, started: str
+    files: WellFiles,
+    analysis: WellAnalysis,
+    file: Path,
+    page: int | None,
+    file_channel: int | None,
+    started: str,
 ) -> Record:
     """Write the files of a picture.
 
@@ -38,7 +43,7 @@ def write_well(
         Where to write; the folder exists.
     analysis : WellAnalysis
         What was found.
-    file, page : pathlib.Path, int or None
+    file, page, file_channel : pathlib.Path, int or None, int or None
         Where the picture is from.
     started : str
         When the analysis began.
@@ -65,7 +70,7 @@ def write_well(
         else:
             remove_files([files.maps])  # of an earlier analysis
     digests = {path.name: file_digest(path) for path in files.written[1:] if path.exists()}
-    record = Record.of(analysis, file, page, started, digests)
+    record = Record.of(analysis, file, page, file_channel, started, digests)
     write_record(files, record)
     return record
 
