@@ -131,6 +131,7 @@ def nd2(
     compressed: bool = False,
     said: tuple[int, int] | None = None,
     probe: bool = True,
+    components: int | None = None,
 ) -> bytes:
     """Frames [n, H, W, channels or colours] as depths of a stack, with the names of channels."""
     count, height, width, depth = frames.shape
@@ -149,7 +150,7 @@ def nd2(
                     "uiWidth": width,
                     "uiWidthBytes": width * depth * size,
                     "uiHeight": height,
-                    "uiComp": depth,
+                    "uiComp": components or depth,
                     "uiBpcInMemory": 8 * size,
                     "uiBpcSignificant": bits,
                     "uiSequenceCount": count,
@@ -269,6 +270,10 @@ CASES: dict[str, Case] = {
     "bomb.nd2": refusal(
         lambda: nd2(np.zeros((1, 3000, 3000, 1), np.uint8), compressed=True, said=(40, 52)),
         "not of the size that its file says",
+    ),
+    "many_channels.nd2": refusal(
+        lambda: nd2(GREY[None, ..., None], components=822083585),
+        "at most 64 channels, got 822083585",
     ),
     "truncated.nd2": refusal(lambda: nd2(GREY[None, ..., None])[:-900], "a damaged or truncated"),
 }

@@ -33,6 +33,7 @@ EXPECTED = "a grey or RGB(A) picture (TIFF, PNG, JPEG, BMP, GIF, WebP, JPEG 2000
 #: Pixel sides [µm] that a picture of a well can have: it is then 0.5 to 500 mm wide at 1000 pixels.
 PIXEL_SIZE_LIMITS = (0.5, 50.0)
 _DEPTHS = (8, 10, 12, 14, 16)  # bits of cameras
+_MOST_CHANNELS = 64
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -383,7 +384,15 @@ def deep_levels(
 
 
 def channel_names(names: Sequence[str], count: int) -> tuple[str, ...]:
-    """Return the names of so many channels, their numbers where they have none of their own."""
+    """Return the names of so many channels, their numbers where they have none of their own.
+
+    Raises
+    ------
+    ValueError
+        If there are more than any camera has.
+    """
+    if count > _MOST_CHANNELS:
+        raise ValueError(f"expected at most {_MOST_CHANNELS} channels, got {count}")
     if len(names) == count and all(names) and len(set(names)) == count:
         return tuple(names)
     return tuple(map(str, range(count)))
