@@ -100,6 +100,7 @@ PLATE = ("plate", "plate", "-o", "out")
         (("settings", "none.toml"), 1, "none.toml: No such file"),
         (("settings", "-o", "a.png"), 1, "a.png: is there already"),
         (("simulate", "-o", "out", "--cells", "-3"), 2, "--cells"),
+        ((*DETECT, "--full-scale", "5"), 1, "(--full-scale), not 5"),
         (("simulate", "-o", "out", "--cells", "100001"), 2, "--cells"),
         (("simulate", "-o", "out", "--size", "2049"), 2, "--size"),
         (("simulate", "-o", "out", "--seed", "2147483648"), 2, "--seed"),
@@ -177,6 +178,19 @@ def test_an_extra_that_is_missing_is_named(
     assert "Traceback" not in done.stderr
     # A file that cannot be read stops no other: its command goes on.
     assert arguments[0] == "detect" or not (place / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("plate", "", "-o", "out"), ("detect", "a.png", "-o", ""), ("export", "", "-f", "x")],
+)
+def test_an_empty_argument_is_not_the_current_folder(
+    place: Path, arguments: tuple[str, ...]
+) -> None:
+    before = set(place.iterdir())
+    done = subprocess.run([*SPOTCORE, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2 and "is a variable not set?" in done.stderr
+    assert set(place.iterdir()) == before
 
 
 @pytest.mark.parametrize("arguments", [("info",), DETECT])

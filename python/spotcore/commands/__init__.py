@@ -42,6 +42,9 @@ def _run() -> None:
             file=sys.stderr,
         )
         raise SystemExit(1)
+    if "" in sys.argv[1:]:  # a folder that is "" would be the current one
+        print("spotcore: one of the arguments is empty: is a variable not set?", file=sys.stderr)
+        raise SystemExit(2)
     from spotcore.commands.app import app
 
     for stream in (sys.stdout, sys.stderr):  # names of files may be no text

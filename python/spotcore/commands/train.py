@@ -88,6 +88,8 @@ def train(
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
         chosen = replace(RECIPES[recipe.value](kind.value), seed=seed, **changes)
+        if chosen.crop > chosen.image_size:
+            raise ValueError(f"--crop: expected at most {chosen.image_size}, got {chosen.crop}")
         trainer = Trainer(chosen, output, device, workers, start)
         there = (output / "checkpoint.pt").exists()
         if there and not resume:

@@ -214,7 +214,9 @@ def _scaled(path: Path, decoded: Decoded, full_scale: float | None) -> Decoded:
         full_scale = as_number(full_scale, "full_scale", minimum=0.0, strict=True)
         if decoded.samples.max() > full_scale:
             most = f"a grey level of {decoded.samples.max()}"
-            raise refused(path, most, f"a full scale that holds it, not {full_scale:g}")
+            raise refused(
+                path, most, f"a full scale that holds it (--full-scale), not {full_scale:g}"
+            )
         return replace(decoded, full_scale=full_scale)
     if decoded.samples.dtype != np.uint16 or decoded.full_scale != 65535:
         return decoded
