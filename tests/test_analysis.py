@@ -15,7 +15,7 @@ import pytest
 import spotcore as sc
 from spotcore import analysis
 from spotcore._files import read_columns, write_png
-from spotcore.images.picture import ImageError
+from spotcore.images.refusal import ImageError
 from spotcore.plates.work import analyse_file
 from spotcore.results.names import WellFiles
 from spotcore.simulation.demo import plate_like

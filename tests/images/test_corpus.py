@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from spotcore.images.picture import ImageError
 from spotcore.images.read import read_image
+from spotcore.images.refusal import ImageError
 from support.corpus import CASES as PLAIN
 from support.corpus import FOLDER
 from support.corpus_microscopes import CASES as MICROSCOPES

@@ -17,8 +17,8 @@ from PIL import Image
 from spotcore._files import (
     write_png,
 )
-from spotcore.images.picture import ImageError
 from spotcore.images.read import contents, read_image
+from spotcore.images.refusal import ImageError
 
 
 def picture(shape, dtype, seed=0):

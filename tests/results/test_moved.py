@@ -11,7 +11,7 @@ import pytest
 
 from spotcore._files import write_png
 from spotcore.export import export_folder
-from spotcore.images.picture import ImageError
+from spotcore.images.refusal import ImageError
 from spotcore.napari_plugin.layers import layers
 from spotcore.report import write_report
 from spotcore.results import open_folder

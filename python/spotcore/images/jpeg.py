@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from spotcore.images.limits import check_size
-from spotcore.images.picture import refused
+from spotcore.images.refusal import refused
 
 __all__ = ["decode_jpeg_data"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spotcore.images.picture import Planes, refused
+from spotcore.images.picture import Planes
+from spotcore.images.refusal import refused
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "check_memory", "check_page", "check_size", "check_well_size"]
 

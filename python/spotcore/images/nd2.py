@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore.images.calibration import Calibration, of_sides
+from spotcore.images.levels import deep_levels
 from spotcore.images.limits import check_memory, check_page, check_size
-from spotcore.images.picture import Contents, Decoded, Planes, channel_names, deep_levels, refused
+from spotcore.images.picture import Contents, Decoded, Planes, channel_names
+from spotcore.images.refusal import refused
 
 __all__ = ["ND2_MAGIC", "decode_nd2", "nd2_contents"]
 

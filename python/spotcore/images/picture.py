@@ -12,34 +12,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spotcore._arrays import as_number
+from spotcore.images.levels import as_levels, ceiling_of
+from spotcore.images.refusal import refused
 
 __all__ = [
     "PIXEL_SIZE_LIMITS",
     "Contents",
     "Decoded",
-    "ImageError",
     "Picture",
     "Planes",
-    "as_levels",
     "as_pixel_size",
     "channel_names",
-    "deep_levels",
     "luminance",
     "picture_of",
-    "refused",
 ]
 
-EXPECTED = "a grey or RGB(A) picture (TIFF, PNG, JPEG, BMP, GIF, WebP, JPEG 2000, CZI, ND2)"
 #: Pixel sides [µm] that a picture of a well can have: it is then 0.5 to 500 mm wide at 1000 pixels.
 PIXEL_SIZE_LIMITS = (0.5, 50.0)
-_DEPTHS = (8, 10, 12, 14, 16)  # bits of cameras
 _MOST_CHANNELS = 64
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
-
-
-class ImageError(ValueError):
-    """An image file that cannot be used; the message names it, what was expected and what it is."""
 
 
 @dataclass(frozen=True)
@@ -220,28 +212,11 @@ def _scaled(path: Path, decoded: Decoded, full_scale: float | None) -> Decoded:
         return replace(decoded, full_scale=full_scale)
     if decoded.samples.dtype != np.uint16 or decoded.full_scale != 65535:
         return decoded
-    ceiling = _ceiling(decoded.samples)
+    ceiling = ceiling_of(decoded.samples)
     if ceiling is None:
         return decoded
     note = f"full scale {ceiling}, the ceiling of its data (--full-scale gives another)"
     return replace(decoded, full_scale=ceiling, notes=(*decoded.notes, note))
-
-
-def _ceiling(samples: NDArray[np.uint16]) -> int | None:
-    """Return the largest level of a camera of fewer bits than 16, where the data shows it.
-
-    Either the lowest bits are never set, or values pile up where 10, 12 or 14 bits end.
-    """
-    used = int(np.bitwise_or.reduce(samples, axis=None))
-    step = used & -used  # the lowest bit that is ever set
-    least, most = int(samples.min()), int(samples.max())
-    if step in (4, 16, 64, 256) and most - least >= 16 * step:  # a few levels show nothing
-        return 65536 - step
-    if most in (2**10 - 1, 2**12 - 1, 2**14 - 1):
-        ends, before = (int(np.count_nonzero(samples == most - below)) for below in (0, 1))
-        if ends > 3 * before + 10:
-            return most
-    return None
 
 
 def _upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -300,91 +275,6 @@ def as_pixel_size(pixel_size: object) -> float:
     return side
 
 
-def as_levels(
-    samples: NDArray[Any], full_scale: float | None, name: str
-) -> tuple[NDArray[Any], float]:
-    """Return intensities as grey levels in steps of 1, and the largest level that there can be.
-
-    Floats up to 1 are shares of full scale, as scikit-image has them: of 8, 10, 12, 14 or 16 bits,
-    whichever first has them all as whole levels, otherwise of 16 bits. Everything else is taken as
-    it is, and needs a full scale unless it is uint8 or uint16.
-
-    Parameters
-    ----------
-    samples : ndarray of numbers >= 0
-    full_scale : float or None
-        What the user says.
-    name : str
-        What errors call the samples.
-
-    Returns
-    -------
-    levels : ndarray
-        The samples, or new ones of float32.
-    full_scale : float
-
-    Raises
-    ------
-    TypeError
-        If these are no numbers.
-    ValueError
-        If they are not finite, negative, larger than the full scale, or have none.
-    """
-    kind = samples.dtype.kind
-    if kind not in "uif" or (kind == "f" and samples.dtype.itemsize > 8):
-        raise TypeError(f"{name}: expected integers or floats, got dtype {samples.dtype}")
-    least, most = float(samples.min()), float(samples.max())
-    if not (least >= 0 and most < float("inf")):
-        raise ValueError(f"{name}: expected finite values, at least 0, got {least:g} to {most:g}")
-    if full_scale is not None:
-        full_scale = as_number(full_scale, "full_scale", minimum=0.0, strict=True)
-        if most > full_scale:
-            raise ValueError(f"{name}: expected values up to {full_scale:g}, got {most:g}")
-    elif samples.dtype in (np.uint8, np.uint16):
-        full_scale = float(np.iinfo(samples.dtype).max)
-    elif kind == "f" and most <= 1.0:
-        full_scale = 1.0
-    else:
-        raise ValueError(
-            f"{name}: expected a full_scale beside values of {samples.dtype} up to {most:g}, "
-            "got none"
-        )
-    if kind != "f" or full_scale != 1.0:
-        return samples, int(full_scale) if full_scale == int(full_scale) else full_scale
-    shares = samples.astype(np.float64)
-    rounding = float(np.finfo(samples.dtype).eps)  # twice what a share is off by
-    for depth in _DEPTHS:
-        levels = shares * (2**depth - 1)
-        whole = np.rint(levels)
-        off = rounding * (2**depth - 1)
-        if off < 0.25 and np.abs(levels - whole).max() <= off:
-            return whole.astype(np.float32), 2**depth - 1
-    return levels.astype(np.float32), 2**depth - 1
-
-
-def deep_levels(
-    path: Path, samples: NDArray[Any], bits: int | None, full_scale: float | None
-) -> tuple[NDArray[Any], float]:
-    """Return a microscope's samples as grey levels, and the largest by its camera's bits.
-
-    Raises
-    ------
-    ImageError
-        If they are no grey levels, or need a full scale.
-    """
-    kind = samples.dtype
-    if kind.kind == "i" and kind.itemsize <= 2 and full_scale is None:
-        full_scale = float(np.iinfo(kind).max)
-    try:
-        levels, depth = as_levels(samples, full_scale, "samples")
-    except (TypeError, ValueError) as error:
-        raise ImageError(f"{path}: {str(error).replace('full_scale', '--full-scale')}") from error
-    if kind.kind == "u" and full_scale is None and bits is not None and 0 < bits <= 16:
-        said = 2**bits - 1
-        depth = said if levels.max() <= said < depth else depth
-    return levels, depth
-
-
 def channel_names(names: Sequence[str], count: int) -> tuple[str, ...]:
     """Return the names of so many channels, their numbers where they have none of their own.
 
@@ -404,8 +294,3 @@ def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the luminance [H, W] of red, green and blue [H, W, 3] by ITU-R BT.601."""
     grey: NDArray[np.float32] = colours @ _LUMINANCE
     return grey
-
-
-def refused(path: Path, got: str, expected: str = EXPECTED) -> ImageError:
-    """Word every refusal alike: the file, what was expected, what it is."""
-    return ImageError(f"{path}: expected {expected}, got {got}")

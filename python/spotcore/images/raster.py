@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from spotcore.images.calibration import of_printing
 from spotcore.images.jpeg import decode_jpeg_data
 from spotcore.images.limits import check_page, check_size
-from spotcore.images.picture import Decoded, Planes, refused
+from spotcore.images.picture import Decoded, Planes
+from spotcore.images.refusal import refused
 
 __all__ = ["decode_raster", "raster_format"]
 

@@ -19,8 +19,9 @@ from spotcore._backends import needs
 from spotcore.images.czi import CZI_MAGIC, czi_contents, decode_czi
 from spotcore.images.limits import MAX_BYTES
 from spotcore.images.nd2 import ND2_MAGIC, decode_nd2, nd2_contents
-from spotcore.images.picture import Contents, ImageError, Picture, Planes, picture_of, refused
+from spotcore.images.picture import Contents, Picture, Planes, picture_of
 from spotcore.images.raster import decode_raster, raster_format
+from spotcore.images.refusal import ImageError, refused
 from spotcore.images.tiff import TIFF_MAGICS, decode_tiff, tiff_contents
 
 __all__ = ["contents", "is_picture", "read_image"]

@@ -13,16 +13,10 @@ from numpy.typing import NDArray
 
 from spotcore.images.calibration import of_tiff
 from spotcore.images.jpeg import decode_jpeg_data
+from spotcore.images.levels import deep_levels
 from spotcore.images.limits import check_memory, check_page, check_size
-from spotcore.images.picture import (
-    Contents,
-    Decoded,
-    ImageError,
-    Planes,
-    as_levels,
-    channel_names,
-    refused,
-)
+from spotcore.images.picture import Contents, Decoded, Planes, channel_names
+from spotcore.images.refusal import refused
 
 __all__ = ["TIFF_MAGICS", "decode_tiff", "tiff_contents"]
 
@@ -240,12 +234,5 @@ def _levels(
         if samples.max() <= said < depth:
             depth = said
     else:
-        if samples.dtype.kind == "i" and samples.dtype.itemsize <= 2 and full_scale is None:
-            full_scale = float(np.iinfo(samples.dtype).max)
-        try:
-            samples, depth = as_levels(samples, full_scale, "samples")
-        except ValueError as error:
-            raise ImageError(
-                f"{path}: {str(error).replace('full_scale', '--full-scale')}"
-            ) from error
+        samples, depth = deep_levels(path, samples, None, full_scale)
     return (depth - samples if kind == "MINISWHITE" else samples), depth

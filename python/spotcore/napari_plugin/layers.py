@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spotcore.images.picture import ImageError, Picture
+from spotcore.images.picture import Picture
+from spotcore.images.refusal import ImageError
 from spotcore.results import WellResult
 from spotcore.results.read import Marks
 from spotcore.wells.circle import Circle

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spotcore.images.picture import Contents, ImageError
+from spotcore.images.picture import Contents
 from spotcore.images.read import contents, is_picture
+from spotcore.images.refusal import ImageError
 from spotcore.plates.naming import guess_naming, smallest_plate, without_derived
 from spotcore.plates.patterns import NamePattern, Place
 from spotcore.plates.wells import PlateFormat, Position, plate_format

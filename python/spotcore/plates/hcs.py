@@ -21,7 +21,8 @@ from spotcore._backends import needs
 from spotcore._files import atomic_file, remove_files, require_folder, write_json
 from spotcore.images.calibration import of_sides
 from spotcore.images.limits import check_memory, check_size
-from spotcore.images.picture import channel_names, refused
+from spotcore.images.picture import channel_names
+from spotcore.images.refusal import refused
 from spotcore.plates.files import PlateImages, WellImage, plain_channels
 from spotcore.plates.wells import FORMATS, PlateFormat, Position, parse_row
 from spotcore.results.names import PlateFiles

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from spotcore.images.overlay import stretched
-from spotcore.images.picture import ImageError
+from spotcore.images.refusal import ImageError
 from spotcore.results import Record, WellResult
 from spotcore.results.picture import find_picture
 

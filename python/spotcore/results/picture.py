@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spotcore.images.picture import ImageError, Picture
+from spotcore.images.picture import Picture
 from spotcore.images.read import read_image
+from spotcore.images.refusal import ImageError
 from spotcore.results.record import Record
 
 __all__ = ["find_picture"]

@@ -18,8 +18,9 @@ import numpy as np
 
 from spotcore._arrays import as_choice, as_image, as_number, as_sigma_limits
 from spotcore._backends import one_blas_thread
+from spotcore.images.levels import as_levels
 from spotcore.images.limits import check_well_size
-from spotcore.images.picture import as_levels, as_pixel_size
+from spotcore.images.picture import as_pixel_size
 from spotcore.model.kernels import gaussian_kernels
 from spotcore.wells.circle import Circle, find_well, flat_part, well_depth
 from spotcore.wells.curvature import Curvature
