@@ -19,7 +19,7 @@ from spotcore.images.refusal import ImageError
 from spotcore.plates.work import analyse_file
 from spotcore.results.names import WellFiles
 from spotcore.simulation.demo import plate_like
-from spotcore.wells import dye, membrane, prepare
+from spotcore.wells import dye, from_picture, membrane, prepare
 from spotcore.wells.curvature import Curvature
 
 
@@ -90,7 +90,7 @@ def test_what_a_well_shows_is_looked_for_once(kind: str, request: Any, monkeypat
 
         return wrapper
 
-    for module in (analysis, prepare):
+    for module in (from_picture, prepare):
         monkeypatch.setattr(module, "find_well", counted("circle", module.find_well))
         monkeypatch.setattr(module, "find_polarity", counted("polarity", module.find_polarity))
     # Small windows are looked at on their own; the whole picture is not, a second time.
@@ -222,3 +222,14 @@ def test_the_version_needs_no_face() -> None:
     root = Path(sc.__file__).parent
     users = [path for path in root.rglob("*.py") if "import spotcore\n" in path.read_text()]
     assert {path.parent.name for path in users} <= {"commands"}
+
+
+def test_the_full_scale_of_the_settings_is_that_of_a_picture_too():
+    pixels = plate_like(8, 96, seed=1)[0]
+    told = sc.Settings(full_scale=300.0)
+    by_picture = sc.analyse(sc.Picture.of(pixels), told)
+    assert by_picture.picture.full_scale == 300.0
+    by_array = sc.analyse(pixels, told)
+    assert np.array_equal(by_picture.well.signal, by_array.well.signal)
+    with pytest.raises(ValueError, match="full_scale: expected at least"):
+        sc.analyse(sc.Picture.of(pixels), sc.Settings(full_scale=50.0))

@@ -9,31 +9,25 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from spotcore._arrays import as_sigma_limits
 from spotcore._backends import needs, one_blas_thread
-from spotcore.images.light import flattened, linear
-from spotcore.images.limits import check_well_size
 from spotcore.images.picture import Picture
-from spotcore.images.read import read_image
 from spotcore.model.decimation import KERNEL_TOL
 from spotcore.model.observation import ObservationModel
 from spotcore.networks import load_network
 from spotcore.settings import Settings, valid
 from spotcore.solvers import Result, solve
 from spotcore.wells.artefacts import Artefacts
-from spotcore.wells.circle import find_well, flat_part
-from spotcore.wells.dye import Colour, in_colour
+from spotcore.wells.dye import Colour
+from spotcore.wells.from_picture import at_full_scale, prepare_picture, read_picture
 from spotcore.wells.measure import Limits, Measures, measure_cells, within
-from spotcore.wells.membrane import find_polarity
 from spotcore.wells.prepare import Well
-from spotcore.wells.saturation import saturated
 from spotcore.wells.spots import find_spots
 from spotcore.wells.status import Status, well_status
 
@@ -50,8 +44,6 @@ __all__ = [
     "Solved",
     "WellAnalysis",
     "analyse",
-    "prepare_picture",
-    "read_picture",
     "solve_well",
     "timed",
 ]
@@ -219,6 +211,8 @@ def analyse(
         picture = read_picture(picture, settings)
     elif not isinstance(picture, Picture):
         picture = Picture.of(picture, settings.full_scale, channel=settings.channel)
+    elif settings.full_scale is not None:
+        picture = at_full_scale(picture, settings.full_scale)
     seconds: dict[str, float] = {}
     with timed(seconds, "prepare"):
         seen, colour, well = prepare_picture(picture, settings)
@@ -254,80 +248,6 @@ def analyse(
         maps=found.maps,
         seconds=seconds,
     )
-
-
-def read_picture(
-    path: str | PathLike[str],
-    settings: Settings,
-    page: int | None = None,
-    file_channel: int | None = None,
-) -> Picture:
-    """Read a picture as the settings have it, or a channel of its file; see `read_image`."""
-    channel = settings.channel if file_channel is None else file_channel
-    return read_image(path, channel, page, settings.projection, settings.full_scale)
-
-
-def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colour | None, Well]:
-    """Make a picture ready for a solve as the settings have it.
-
-    Parameters
-    ----------
-    picture : Picture
-        As it was read.
-    settings : Settings
-        Choices of the user.
-
-    Returns
-    -------
-    seen : Picture
-        Its light in the colour of the spots, grey; its pixel size is the user's, else the file's.
-    colour : Colour or None
-        What that colour is, None of a grey picture.
-    well : Well
-
-    Raises
-    ------
-    ImageError
-        If the flat field or the dark frame cannot be read.
-    ValueError
-        If a setting does not fit the picture.
-    """
-    check_well_size(picture.pixels.shape)
-    light = _evened(picture, settings)
-    if settings.pixel_size is not None:
-        light = replace(light, pixel_size=settings.pixel_size)
-    circle = find_well(light.pixels)
-    polarity = settings.polarity
-    if polarity == "auto":
-        height, width = light.pixels.shape
-        polarity = find_polarity(light.pixels, flat_part((height, width), circle))
-    seen, colour = in_colour(light, settings.stain, polarity, circle)
-    limits = None
-    if settings.sigma_limits is not None:
-        limits = as_sigma_limits(np.array(settings.sigma_limits) / (seen.pixel_size or 1.0))
-    well = Well.of(
-        seen.pixels,
-        circle,
-        polarity,
-        preset=settings.preset,
-        lam=settings.lam,
-        sigma_limits=limits,
-        full_scale=picture.full_scale,
-        pixel_size=seen.pixel_size,
-        saturated=saturated(picture, polarity),
-    )
-    return seen, colour, well
-
-
-def _evened(picture: Picture, settings: Settings) -> Picture:
-    """Undo the camera's tone curve and the lamp's pattern."""
-
-    def frame(path: str | None) -> Picture | None:
-        return None if path is None else linear(read_image(path, settings.channel), settings.gamma)
-
-    light = linear(picture, settings.gamma)
-    flat, dark = frame(settings.flat_field), frame(settings.dark_frame)
-    return light if flat is None else flattened(light, flat, dark)
 
 
 def _limits(settings: Settings, side: float) -> Limits:

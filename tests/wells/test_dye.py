@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from spotcore.analysis import prepare_picture
 from spotcore.images.light import flattened, linear
 from spotcore.images.picture import Picture, luminance
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import dye, prepare_well
 from spotcore.wells.circle import find_well, flat_part
+from spotcore.wells.from_picture import prepare_picture
 from spotcore.wells.membrane import find_polarity
 from spotcore.wells.saturation import domed, saturated
 

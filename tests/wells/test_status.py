@@ -11,7 +11,6 @@ from bench.calibrate import confidence as calibration
 from scipy import ndimage, stats
 
 import spotcore as sc
-from spotcore.analysis import prepare_picture
 from spotcore.detections import Cells
 from spotcore.images.picture import Picture
 from spotcore.images.read import read_image
@@ -20,6 +19,7 @@ from spotcore.simulation.demo import plate_like
 from spotcore.wells import find_spots, prepare_well
 from spotcore.wells.confluence import Staining, bare_level
 from spotcore.wells.confluence import overlap as density_of
+from spotcore.wells.from_picture import prepare_picture
 from spotcore.wells.interval import count_interval, hidden_spots, resolution
 from spotcore.wells.measure import measure_cells
 from spotcore.wells.status import coarse_peaks, focus, well_status

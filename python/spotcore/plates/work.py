@@ -11,12 +11,13 @@ from pathlib import Path
 
 from spotcore._backends import __version__
 from spotcore._files import OutputError, remove_files
-from spotcore.analysis import Progress, analyse, read_picture, timed
+from spotcore.analysis import Progress, analyse, timed
 from spotcore.results.names import WellFiles
 from spotcore.results.read import file_digest
 from spotcore.results.record import Record, now, read_record
 from spotcore.results.write import write_record, write_well
 from spotcore.settings import Settings
+from spotcore.wells.from_picture import read_picture
 
 __all__ = [
     "Job",
