@@ -279,6 +279,10 @@ def test_channels_of_a_file_are_the_plate_s(tmp_path):
         ("C1.FITC", None, 0),
     ]
     assert images.channels == ["Cy3_narrow", "FITC"] and "C1.Cy3_narrow" in images.missing
+    write_png(tmp_path / "E1.png", np.zeros((8, 9), np.uint8))  # which of them is it?
+    with pytest.raises(ValueError, match=r"A1\.tif has 2 channels, and E1\.png one picture"):
+        find_images(tmp_path)
+    (tmp_path / "E1.png").unlink()
     chosen = find_images(tmp_path, channel="FITC")
     assert [image.name for image in chosen.wells] == ["A1", "B1", "C1"]
     assert {image.file_channel for image in chosen.wells} == {None}

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spotcore.images.picture import Contents
 from spotcore.images.read import contents, is_picture
-from spotcore.images.refusal import ImageError
 from spotcore.plates.naming import guess_naming, smallest_plate, without_derived
-from spotcore.plates.patterns import NamePattern, Place
+from spotcore.plates.parts import parts_of, plain_channels
+from spotcore.plates.patterns import NamePattern
 from spotcore.plates.wells import PlateFormat, Position, plate_format
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.read import file_digest
 
-__all__ = ["PlateImages", "WellImage", "find_images", "plain_channels", "same_pictures"]
+__all__ = ["PlateImages", "WellImage", "find_images", "same_pictures"]
 
 #: What is a picture by its name alone, and has to be one: then it is refused, not passed over.
 SUFFIXES = frozenset(
@@ -171,9 +169,15 @@ def find_images(
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     rest = set(names) - set(places.values())
-    found = {name: _contents(source / name, projection, channel) for name in places.values()}
+    named = chosen.text if "channel" in chosen.fields or "wave" in chosen.fields else None
+    parts = parts_of(source, places.values(), projection, channel, named)
+    wells = [
+        WellImage(position, part.channel or its, source / name, part.page, part.file_channel)
+        for (position, its), name in places.items()
+        for part in parts[name]
+    ]
     return PlateImages(
-        wells=tuple(sorted(_pictures(source, places, chosen, found), key=_order)),
+        wells=tuple(sorted(wells, key=_order)),
         pattern=chosen.text,
         plate=plate,
         ignored=tuple(sorted(name for name in rest if _is_picture(source / name))),
@@ -244,66 +248,6 @@ def _stack(
         for name, file_channel in parts
     ]
     return PlateImages(tuple(wells), None, plate)
-
-
-def _pictures(
-    folder: Path, places: dict[Place, str], pattern: NamePattern, found: dict[str, Contents]
-) -> Iterator[WellImage]:
-    """Yield the pictures of a folder's files, those of several by page or by channel.
-
-    Whether a file can be read at all is not asked here: a bad one must not stop a plate.
-    """
-    paged = [name for name, held in found.items() if held.planes > 1]
-    several = sorted({*paged, *(name for name, held in found.items() if held.channels)})
-    for name in several:
-        held = found[name]
-        what = f"{len(held.channels)} channels" if held.channels else f"{held.planes} pages"
-        if "channel" in pattern.fields:
-            raise ValueError(
-                f"{folder}: {name} has {what}; they cannot be channels, because the pattern "
-                f"{pattern.text!r} names the channel"
-            )
-        if held.channels and paged:
-            raise ValueError(
-                f"{folder}: {name} has {what}, and {paged[0]} {found[paged[0]].planes} pages: "
-                "choose one of them (--channel), or the brightest of all pages (--projection max)"
-            )
-    names = next((found[name].channels for name in several), ())
-    for (position, channel), name in places.items():
-        if not several:
-            yield WellImage(position, channel, folder / name)
-        elif paged:
-            for page in range(found[name].planes):
-                yield WellImage(position, f"page{page + 1}", folder / name, page)
-        else:  # one that cannot be read stands for the first channel
-            for its, file_channel in plain_channels(found[name].channels or names[:1]):
-                yield WellImage(position, its, folder / name, None, file_channel)
-
-
-def plain_channels(channels: Sequence[str]) -> list[tuple[str, int | None]]:
-    """Name the channels of a file as files can be called, and number them; one where it has none.
-
-    Channels that have only a number are called "channel0", "channel1", ..., as `read_image` counts
-    them.
-    """
-    if not channels:
-        return [("", None)]
-    plain = [re.sub(r"[^\w+-]+", "_", name).strip("_") for name in channels]
-    if len({name.casefold() for name in plain}) < len(plain) or not all(plain):
-        plain = [str(number) for number in range(len(channels))]
-    return [
-        (f"channel{name}" if name.isdecimal() else name, number)
-        for number, name in enumerate(plain)
-    ]
-
-
-def _contents(path: Path, projection: str, channel: str | int | None) -> Contents:
-    """Return what of a file is to be chosen from; what cannot be read counts as one picture."""
-    try:
-        planes, channels = contents(path)
-    except (ImageError, OSError):
-        return Contents()
-    return Contents(planes if projection == "none" else 1, channels if channel is None else ())
 
 
 def _is_picture(path: Path) -> bool:

@@ -23,7 +23,8 @@ from spotcore.images.calibration import of_sides
 from spotcore.images.limits import check_memory, check_size
 from spotcore.images.picture import channel_names
 from spotcore.images.refusal import refused
-from spotcore.plates.files import PlateImages, WellImage, plain_channels
+from spotcore.plates.files import PlateImages, WellImage
+from spotcore.plates.parts import plain_channels
 from spotcore.plates.wells import FORMATS, PlateFormat, Position, parse_row
 from spotcore.results.names import PlateFiles
 from spotcore.results.read import read_json
