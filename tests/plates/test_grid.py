@@ -150,6 +150,22 @@ def test_a_plate_is_cut_and_goes_on_as_with_files(plate: Path, tmp_path: Path) -
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_a_channel_of_a_picture_in_colour(plate: Path, tmp_path: Path) -> None:
+    """The pictures that are cut out are of it alone."""
+    grey = sc.read_image(plate).pixels.astype(np.uint8)
+    write_png(tmp_path / "colour.png", np.stack([255 - grey, grey, np.full_like(grey, 9)], axis=2))
+    for source, out, told in (
+        (plate, "grey", ()),
+        (tmp_path / "colour.png", "colour", ("--channel", "green")),
+    ):
+        result = run("plate", source, "-o", tmp_path / out, *told, *FAST)
+        assert result.exit_code == 0, result.stderr
+    counts = [
+        [row["count"] for row in table(tmp_path / out / "wells.csv")] for out in ("grey", "colour")
+    ]
+    assert counts[0] == counts[1]
+
+
 def test_another_plate_into_the_same_folder_is_refused(plate: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "out", tmp_path / "other.png"
     assert run("plate", plate, "-o", out, *FAST).exit_code == 0

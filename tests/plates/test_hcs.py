@@ -13,6 +13,7 @@ from spotcore._files import write_png
 from spotcore.images.read import read_image
 from spotcore.plates.hcs import is_hcs_plate, read_hcs_plate
 from spotcore.plates.wells import plate_format
+from spotcore.results import open_well
 from spotcore.simulation.demo import plate_like
 from support.command_line import run
 from support.hcs_plate import write_hcs
@@ -83,6 +84,43 @@ def test_one_channel_or_the_brightest_of_planes(tmp_path, drawn):
     np.testing.assert_array_equal(read_image(one.wells[0].path).pixels, drawn["B3"][1])
     with pytest.raises(ValueError, match=r"channel 'DAPI' of FITC, Cy3 in B3"):
         read_hcs_plate(source, channel="DAPI", projection="max").images(tmp_path / "out")
+
+
+def test_the_channel_that_was_asked_for_is_counted(tmp_path, drawn):
+    source = write_hcs(tmp_path / "p.zarr", drawn, labels=("FITC", "Cy3"))
+    assert run("plate", source, "-o", tmp_path / "all", *QUICK).exit_code == 0
+    done = run("plate", source, "-o", tmp_path / "out", "--channel", 1, *QUICK)
+    assert done.exit_code == 0, done.stderr
+    of_all = pd.read_csv(tmp_path / "all" / "wells.csv").query("channel == 'Cy3'")
+    assert [*pd.read_csv(tmp_path / "out" / "wells.csv")["count"]] == [*of_all["count"]]
+    found = open_well(tmp_path / "out" / "wells" / "B3.run.json").picture()
+    np.testing.assert_array_equal(found.pixels, drawn["B3"][1])
+    done = run("plate", source, "-o", tmp_path / "no", "--pattern", "{well}.tif", *QUICK)
+    assert done.exit_code == 2 and "no --pattern fits" in done.stderr
+
+
+def test_wells_of_fewer_channels_say_which(tmp_path, drawn):
+    source = write_hcs(tmp_path / "p.zarr", drawn, labels=("FITC", "Cy3"))
+    write_hcs(tmp_path / "one.zarr", {"C4": drawn["B3"][1:]}, labels=("Cy3",))
+    shutil.copytree(tmp_path / "one.zarr" / "C", source / "C")
+    about = json.loads((source / ".zattrs").read_text())
+    about["plate"]["wells"].append({"path": "C/4", "rowIndex": 2, "columnIndex": 3})
+    (source / ".zattrs").write_text(json.dumps(about))
+    names = [image.name for image in read_hcs_plate(source).images(tmp_path / "out").wells]
+    assert names == ["B3.FITC", "B3.Cy3", "C4.Cy3", "H12.FITC", "H12.Cy3"]
+    of_one = source / "C" / "4" / "0" / ".zattrs"
+    of_one.write_text(of_one.read_text().replace("Cy3", ""))
+    with pytest.raises(ValueError, match="C4 has one channel without a name"):
+        read_hcs_plate(source)
+
+
+def test_shares_of_full_scale(tmp_path, drawn):
+    shares = {name: (pixels / 255).astype(np.float32) for name, pixels in drawn.items()}
+    source = write_hcs(tmp_path / "p.zarr", shares)
+    for out, told in (("a", ()), ("b", ("--full-scale", 1))):
+        done = run("plate", source, "-o", tmp_path / out, *told, *QUICK)
+        assert done.exit_code == 0, done.stderr
+    assert counts(tmp_path / "a") == counts(tmp_path / "b")
 
 
 @pytest.mark.parametrize(

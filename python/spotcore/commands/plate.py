@@ -110,10 +110,13 @@ def plate(
             raise ValueError(f"{output}: expected another folder than that of the images")
         shape = None if wells is None else plate_format(wells)
         whole = None
-        if is_plate_picture(source):
+        of_one, of_zarr = is_plate_picture(source), is_hcs_plate(source)
+        if pattern is not None and (of_one or of_zarr):
+            raise ValueError(f"{source}: is no folder of pictures; no --pattern fits")
+        if of_one:
             whole = read_plate_picture(source, shape, settings.channel)
             images = whole.images(output)
-        elif is_hcs_plate(source):
+        elif of_zarr:
             hcs = read_hcs_plate(source, shape, settings.channel, settings.projection)
             images = hcs.images(output)
         else:

@@ -202,6 +202,8 @@ def picture_of(
 
 def _scaled(path: Path, decoded: Decoded, full_scale: float | None) -> Decoded:
     """Take the user's full scale, or where 16 bits hold fewer, the ceiling that they show."""
+    if full_scale == 1.0 and decoded.samples.dtype.kind == "f":
+        return decoded  # of shares of it, which are grey levels by now
     if full_scale is not None:
         full_scale = as_number(full_scale, "full_scale", minimum=0.0, strict=True)
         if decoded.samples.max() > full_scale:

@@ -41,12 +41,15 @@ class PlatePicture:
     picture : Picture
     plate : PlateFormat
     grid : Grid
+    chosen : bool
+        Whether it is of one channel that was asked for.
     """
 
     path: Path
     picture: Picture
     plate: PlateFormat
     grid: Grid
+    chosen: bool = False
 
     @property
     def outside(self) -> list[str]:
@@ -57,7 +60,12 @@ class PlatePicture:
         """Name the pictures of the wells as `write` writes them to a plate's folder."""
         place = PlateFiles(folder).pictures
         wells = (
-            WellImage(well.position, "", place / f"{well.position.name}.png")
+            WellImage(
+                well.position,
+                "",
+                place / f"{well.position.name}.png",
+                file_channel=0 if self.chosen else None,  # the file has no other
+            )
             for well in self.grid.wells
             if well.whole
         )
@@ -170,6 +178,7 @@ def read_plate_picture(
         )
     picture = read_image(path, channel)
     try:
-        return PlatePicture(path, picture, plate, find_grid(picture.pixels, plate))
+        grid = find_grid(picture.pixels, plate)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    return PlatePicture(path, picture, plate, grid, channel is not None)

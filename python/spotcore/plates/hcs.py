@@ -53,7 +53,7 @@ class _Image:
     axes : str
         A letter for each axis of the array.
     channels : tuple of str
-        Names; empty where it has one.
+        Names, or numbers.
     pixel_size : float or None
         [µm].
     """
@@ -151,12 +151,16 @@ class HcsPlate:
         for well in self.wells:
             for name, number in self._chosen(well):
                 stem = ".".join(filter(None, (well.position.name, name)))
-                yield WellImage(well.position, name, place / f"{stem}.tif"), well, number
+                # Of one that was asked for, the file has no other.
+                only = None if self.channel is None else 0
+                image = WellImage(well.position, name, place / f"{stem}.tif", file_channel=only)
+                yield image, well, number
 
     def _chosen(self, well: _Image) -> list[tuple[str, int | None]]:
         """Return names and numbers of the channels of a well that are meant."""
-        if self.channel is None or not well.channels:
-            return plain_channels(well.channels)
+        if self.channel is None:
+            several = any(len(one.channels) > 1 for one in self.wells)
+            return plain_channels(well.channels) if several else [("", None)]
         known = [name.lower() for name in well.channels]
         text = str(self.channel).lower()
         number = known.index(text) if text in known else int(text) if text.isdecimal() else -1
@@ -240,6 +244,14 @@ def read_hcs_plate(
                 f"{path}: {image.position.name} has {image.planes} planes: take the brightest of "
                 "all (--projection max)"
             )
+    if channel is None:
+        counts = {len(image.channels) for image in images}
+        nameless = [image for image in images if image.channels == ("0",)]
+        if len(counts) > 1 and nameless:
+            raise ValueError(
+                f"{path}: {nameless[0].position.name} has one channel without a name, others have "
+                "several: choose one (--channel)"
+            )
     shape = plate or _shape(names, [image.position for image in images])
     for image in images:
         try:
@@ -282,7 +294,7 @@ def _image(path: Path, store: Any, inside: str, position: Position) -> _Image:
         position,
         array,
         "".join(axes),
-        channel_names(labels, count) if count > 1 else (),
+        channel_names(labels, count),
         of_sides(*_sides(scales)).pixel_size,
     )
 

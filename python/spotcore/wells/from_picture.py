@@ -97,13 +97,15 @@ def _evened(picture: Picture, settings: Settings) -> Picture:
 
 
 def at_full_scale(picture: Picture, full_scale: float) -> Picture:
-    """Take the user's full scale for that of a picture.
+    """Take the user's full scale for that of a picture; 1 is that of shares, which it has not.
 
     Raises
     ------
     ValueError
         If the picture has grey levels above it.
     """
+    if full_scale == 1.0:
+        return picture
     most = float(picture.pixels.max())
     if most > full_scale:
         raise ValueError(f"full_scale: expected at least {most:g}, got {full_scale:g}")
