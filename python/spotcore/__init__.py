@@ -13,7 +13,7 @@ from spotcore.metrics import BestF1, Match, best_f1, f1_at, match
 from spotcore.model import ObservationModel
 from spotcore.networks import ConvNet, SpotNet
 from spotcore.settings import Settings
-from spotcore.simulation import Simulation, simulate
+from spotcore.simulation import SimulatedWell, Simulation, simulate, simulate_well
 from spotcore.solvers import Result, lambda_max, solve
 from spotcore.wells import Well, find_cells, prepare_well
 
@@ -27,6 +27,7 @@ __all__ = [
     "Picture",
     "Result",
     "Settings",
+    "SimulatedWell",
     "Simulation",
     "SpotNet",
     "Well",
@@ -43,5 +44,6 @@ __all__ = [
     "prepare_well",
     "read_image",
     "simulate",
+    "simulate_well",
     "solve",
 ]

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import spotcore as sc
 from spotcore import analysis, commands
@@ -260,7 +261,24 @@ def test_simulate_then_detect_then_score(tmp_path):
 
 
 def test_simulation_presets_are_those_of_the_library():
-    assert {preset.value for preset in SimulationPreset} == set(PRESETS)
+    assert {preset.value for preset in SimulationPreset} == {*PRESETS, "well"}
+
+
+def test_simulated_wells_are_pictures_of_a_reader(tmp_path):
+    result = run("simulate", "-o", tmp_path, "--preset", "well", "--count", 2, "--size", 96)
+    assert result.exit_code == 0, result.stderr
+    for seed in (0, 1):
+        well = sc.simulate_well(None, (96, 96), seed=seed)
+        with Image.open(tmp_path / f"well_seed{seed}.png") as image:
+            np.testing.assert_array_equal(np.asarray(image), well.image)
+        truth = read_columns(tmp_path / f"well_seed{seed}.truth.csv", ("y", "x", "hidden_by"))
+        np.testing.assert_allclose(
+            np.stack([truth["y"], truth["x"]], axis=1), well.cells, rtol=1e-6
+        )
+        np.testing.assert_array_equal(truth["hidden_by"], well.hidden_by)
+        assert (tmp_path / f"well_seed{seed}.artefacts.csv").exists()
+    result = run("simulate", "-o", tmp_path, "--preset", "well", "--size", 20)
+    assert result.exit_code == 1 and "at least 32 x 32" in result.stderr
 
 
 def test_score_refuses_bad_tables(tmp_path):

@@ -37,21 +37,28 @@ MOST_CELLS, LONGEST_SIDE = 100_000, 2048
 
 
 class SimulationPreset(StrEnum):
-    """Physics of a simulation: the names in `spotcore.simulation.simulate.PRESETS`."""
+    """The names in `spotcore.simulation.simulate.PRESETS`, and pictures as readers save them."""
 
     part2_2018 = "part2_2018"
     isbi2019 = "isbi2019"
+    well = "well"
 
 
 def simulate(
     output: OutputFolder,
-    cells: Annotated[int, typer.Option(min=0, max=MOST_CELLS, help="Number of cells.")] = 750,
+    cells: Annotated[
+        int | None,
+        typer.Option(min=0, max=MOST_CELLS, help="Number of cells. Default: 750; of well, drawn."),
+    ] = None,
     size: Annotated[
         int, typer.Option(min=1, max=LONGEST_SIDE, help="Height and width in pixels.")
     ] = 512,
-    preset: Annotated[SimulationPreset, typer.Option(help="Whose physics.")] = (
-        SimulationPreset.isbi2019
-    ),
+    preset: Annotated[
+        SimulationPreset,
+        typer.Option(
+            help="part2_2018, isbi2019: the papers' images; well: a picture as a reader saves it."
+        ),
+    ] = SimulationPreset.isbi2019,
     bits: Annotated[
         int, typer.Option(min=0, max=24, help="Noise of a camera of so many bits; 0: none.")
     ] = 6,
@@ -60,7 +67,9 @@ def simulate(
 ) -> None:
     """Simulate images with known cells; write NAME.png and NAME.truth.csv.
 
-    The PNG has 16 bits: its 65535 is the papers' 255.
+    The PNG of the papers' images has 16 bits: its 65535 is their 255. Of well, everything that a
+    reader and a laboratory add is drawn, too; NAME.artefacts.csv says what there is that is no
+    cell, and --bits has no effect.
     """
     if seed + count > 2**31:
         raise typer.BadParameter(
@@ -68,23 +77,52 @@ def simulate(
         )
     folder = make_folder(output)
     for one_seed in range(seed, seed + count):
-        made = spotcore.simulate(
-            cells, (size, size), preset.value, bits=bits or None, seed=one_seed
-        )
-        name = f"{preset.value}_{cells}_seed{one_seed}"
-        truth = {
-            "y": made.cells[:, 0],
-            "x": made.cells[:, 1],
-            "secretion": made.secretion,
-            "start_s": made.times[:, 0],
-            "end_s": made.times[:, 1],
-        }
         try:
-            write_png(folder / f"{name}.png", np.rint(made.image * 257.0).astype(np.uint16))
-            write_csv(folder / f"{name}.truth.csv", truth)
-        except OutputError as error:
+            if preset is SimulationPreset.well:
+                path = _write_well(folder, cells, size, one_seed)
+            else:
+                path = _write_simulation(folder, cells, size, preset.value, bits, one_seed)
+        except (ValueError, OutputError) as error:
             raise fail(error) from None
-        typer.echo(folder / f"{name}.png")
+        typer.echo(path)
+
+
+def _write_simulation(
+    folder: Path, cells: int | None, size: int, preset: str, bits: int, seed: int
+) -> Path:
+    """Write one of the papers' images, and its cells."""
+    cells = 750 if cells is None else cells
+    made = spotcore.simulate(cells, (size, size), preset, bits=bits or None, seed=seed)
+    path = folder / f"{preset}_{cells}_seed{seed}.png"
+    truth = {
+        "y": made.cells[:, 0],
+        "x": made.cells[:, 1],
+        "secretion": made.secretion,
+        "start_s": made.times[:, 0],
+        "end_s": made.times[:, 1],
+    }
+    write_png(path, np.rint(made.image * 257.0).astype(np.uint16))
+    write_csv(path.with_suffix(".truth.csv"), truth)
+    return path
+
+
+def _write_well(folder: Path, cells: int | None, size: int, seed: int) -> Path:
+    """Write a picture of a well, its cells, and what is none."""
+    made = spotcore.simulate_well(cells, (size, size), seed=seed)
+    path = folder / f"well_seed{seed}.png"
+    truth = {
+        "y": made.cells[:, 0],
+        "x": made.cells[:, 1],
+        "secretion": made.secretion,
+        "width": made.width,
+        "snr": made.snr,
+        "hidden_by": made.hidden_by,
+    }
+    others = {name: [getattr(a, name) for a in made.artefacts] for name in ("y", "x", "kind")}
+    write_png(path, made.image)
+    write_csv(path.with_suffix(".truth.csv"), truth)
+    write_csv(path.with_suffix(".artefacts.csv"), others)
+    return path
 
 
 def score(

@@ -175,7 +175,7 @@ def simulate(
     cells = rng.integers(0, shape, size=(n_cells, 2))
     times = np.sort(rng.uniform(*settings.pulse_window, size=(n_cells, 2)), axis=1)
     secretion = rng.uniform(*settings.secretion_range, size=n_cells)
-    psdr = _pulses(settings.assay, times, secretion) @ secretion_matrix(settings.assay)
+    psdr = pulses(settings.assay, times, secretion) @ secretion_matrix(settings.assay)
 
     unscaled = render(cells, psdr, shape, settings)
     maximum = float(unscaled.max()) or 1.0  # without cells there is nothing to scale
@@ -255,7 +255,7 @@ def _model(assay: Assay) -> ObservationModel:
     return ObservationModel(limits, separable_factors(limits))
 
 
-def _pulses(
+def pulses(
     assay: Assay, times: NDArray[np.float64], secretion: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """SDRs [n, N_t] of square pulses: `secretion` [n] spread evenly between `times` [n, 2]."""
