@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import spotcore as sc
 from spotcore.simulation.render import ARTEFACTS, DYES, WellLook, simulate_well
 from spotcore.simulation.render.artefacts import draw_artefacts
 from spotcore.simulation.render.spots import draw_spots
@@ -138,6 +139,34 @@ def test_an_artefact_is_seen_where_it_is_said(kind):
     assert np.abs(density[kinds > 0]).mean() > 3 * np.abs(density[kinds == 0]).mean()
     for each in found:
         assert 0 <= each.y < SHAPE[0] and 0 <= each.x < SHAPE[1]
+
+
+def test_the_grains_of_a_focus_lie_around_it():
+    field = np.pad(np.ones((1, 1), bool), 200)
+    one, many = (
+        draw_spots(np.random.default_rng(3), field, 1, 0.5, 0.1, grains=mean) for mean in (0.0, 8.0)
+    )
+    np.testing.assert_array_equal(one.cells, many.cells)
+    assert many.amount.sum() == pytest.approx(many.secretion[0], rel=0.02)
+    y, x = (
+        axis - place for axis, place in zip(np.indices(field.shape), many.cells[0], strict=True)
+    )
+    near = np.hypot(y, x) < 15
+    for spots in (one, many):  # most of both is near the middle, of the grains in several peaks
+        assert spots.amount[near].sum() > 0.3 * spots.amount.sum()
+    peaks = [len(sc.local_maxima(np.where(near, spots.amount, 0))[0]) for spots in (one, many)]
+    assert peaks[0] == 1 and peaks[1] >= 3
+
+
+def test_spots_of_another_colour_are_no_cells():
+    look = replace(PLAIN, dye="fluorescence", membrane=(0.1,), bleed=0.1)
+    well = simulate_well(4, SHAPE, look, scale=0.2, seed=1)
+    without = simulate_well(4, SHAPE, replace(look, bleed=0.0), scale=0.2, seed=1)
+    assert well.bleed.shape == (4, 2) and len(without.bleed) == 0
+    np.testing.assert_array_equal(well.cells, without.cells)
+    more = well.image.astype(float) - without.image
+    y, x = np.rint(well.bleed).astype(int).T
+    assert (more[y, x] > 20 * np.abs(np.median(more)) + 10).all()
 
 
 def test_a_jpeg_and_twelve_bits():

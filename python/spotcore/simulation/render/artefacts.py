@@ -156,6 +156,28 @@ def _hair(canvas: _Canvas) -> None:
     canvas.stroke("hair", walk + canvas.point(), width, 0.8)
 
 
+def _fibre(canvas: _Canvas) -> None:
+    """Draw a thread of two strands, which cross."""
+    rng, radius = canvas.rng, canvas.look.radius
+    along = np.linspace(0, 1, 40)
+    angle, length = rng.uniform(0, 2 * np.pi), radius * np.exp(rng.uniform(-2.2, -0.3))
+    width = max(0.5, radius * np.exp(rng.uniform(np.log(0.003), np.log(0.01))))
+    bend = rng.normal(0, 0.3) * np.sin(np.pi * along) * length
+    twist = 1.5 * width * np.sin(2 * np.pi * rng.uniform(1, 5) * along)
+    for strand in (-1, 1):
+        away = bend + strand * twist
+        points = np.stack(
+            [
+                along * length * np.sin(angle) + away * np.cos(angle),
+                along * length * np.cos(angle) - away * np.sin(angle),
+            ],
+            axis=1,
+        )
+        if strand < 0:
+            place = np.array(canvas.point())
+        canvas.stroke("fibre", points + place, width, 0.4)
+
+
 def _arc(canvas: _Canvas) -> None:
     rng, look = canvas.rng, canvas.look
     far, first = look.radius * rng.uniform(0.3, 0.97), rng.uniform(0, 2 * np.pi)
@@ -246,5 +268,9 @@ def _bar(canvas: _Canvas) -> None:
 
 
 _DRAWN = dict(
-    zip(ARTEFACTS, (_scratch, _hair, _arc, _dust, _bubble, _smear, _blotch, _bar), strict=True)
+    zip(
+        ARTEFACTS,
+        (_scratch, _hair, _fibre, _arc, _dust, _bubble, _smear, _blotch, _bar),
+        strict=True,
+    )
 )

@@ -43,7 +43,8 @@ def saved(levels: Levels, look: WellLook) -> NDArray[np.uint8] | NDArray[np.uint
 
     Twelve bits lie in sixteen. A JPEG has eight.
     """
-    shown = np.clip(look.offset + look.gain * levels**look.gamma, 0.0, 1.0)
+    # What interpolation makes of an edge can be below 0.
+    shown = np.clip(look.offset + look.gain * np.maximum(levels, 0.0) ** look.gamma, 0.0, 1.0)
     picture = shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)
     if look.bits > 8 and look.quality is None:
         return np.asarray(np.rint(picture * (2**look.bits - 1)), np.uint16)

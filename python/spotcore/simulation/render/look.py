@@ -19,9 +19,12 @@ DYES: Mapping[str, tuple[float, ...]] = {
     "blue": (1.0, 0.6, 0.2),  # TrueBlue, of foci
     "fluorescence": (1.0,),
 }
+#: How often wells of a dye are of foci.
+_FOCI = {"blue": 0.7, "fluorescence": 0.0}
 ARTEFACTS = (
     "scratch",
     "hair",
+    "fibre",
     "arc",
     "dust",
     "bubble",
@@ -41,6 +44,8 @@ class WellLook:
         One of `DYES`.
     density : float
         Optical density of a spot of strength 1, or its brightness as a share of full scale.
+    grains : float
+        Mean number of further grains that a spot falls into, as the foci of infected cells do.
     saturation : float
         Largest optical density that the dye reaches.
     membrane : tuple of float
@@ -69,6 +74,9 @@ class WellLook:
         Standard deviation of the blur of optics and focus.
     resampled : float
         How many pixels of the picture one of the camera became.
+    bleed : float
+        How bright the spots of another colour are in this one, as a share of theirs; none of them
+        is a cell of this colour.
     noise : float
         Standard deviation of the camera's noise in the dark, as a share of full scale.
     electrons : float
@@ -85,6 +93,7 @@ class WellLook:
 
     dye: str = "grey"
     density: float = 0.4
+    grains: float = 0.0
     saturation: float = 1.2
     membrane: tuple[float, ...] = (0.8,)
     grain: float = 0.01
@@ -103,6 +112,7 @@ class WellLook:
     artefacts: Mapping[str, int] = field(default_factory=dict)
     blur: float = 0.5
     resampled: float = 1.0
+    bleed: float = 0.0
     noise: float = 0.003
     electrons: float = 20_000.0
     bad_pixels: float = 0.0
@@ -160,6 +170,7 @@ class WellLook:
         return cls(
             dye=dye,
             density=float(np.exp(rng.uniform(np.log(0.08), np.log(0.9)))),
+            grains=float(rng.uniform(2, 12)) if rng.random() < _FOCI.get(dye, 0.02) else 0.0,
             saturation=float(rng.uniform(0.5, 2.0)),
             membrane=tuple(float(value) for value in np.clip(level * tint, 0.01, 1.0)),
             grain=float(np.exp(rng.uniform(np.log(0.002), np.log(0.05)))),
@@ -181,6 +192,7 @@ class WellLook:
             artefacts=_some(rng),
             blur=float(rng.uniform(0.2, 1.2)) if rng.random() < 0.9 else float(rng.uniform(1.2, 3)),
             resampled=resampled,
+            bleed=float(rng.uniform(0.02, 0.15)) if glows and rng.random() < 0.2 else 0.0,
             noise=float(np.exp(rng.uniform(np.log(0.001), np.log(0.02)))),
             electrons=float(np.exp(rng.uniform(np.log(2e3), np.log(5e4)))),
             bad_pixels=float(rng.choice([0.0, 1e-4, 1e-3], p=(0.8, 0.15, 0.05))),

@@ -34,6 +34,8 @@ class Spots(NamedTuple):
         On the bins of `sigma_limits`.
     sigma_limits : ndarray, float64, shape [K + 1]
         In pixels.
+    spread : float
+        Standard deviation of the grains of a spot around its middle, 0 where there are none.
     """
 
     amount: NDArray[np.float32]
@@ -41,6 +43,7 @@ class Spots(NamedTuple):
     secretion: NDArray[np.float64]
     psdr: NDArray[np.float64]
     sigma_limits: NDArray[np.float64]
+    spread: float = 0.0
 
     def profile(self, squared: NDArray[np.float64], blur: float) -> NDArray[np.float64]:
         """Return the dye of each cell [n] at a squared distance [n] from it, blurred."""
@@ -66,7 +69,8 @@ class Spots(NamedTuple):
         mass = (self.psdr * np.sqrt(high - low).T)[:, :, None] * (_WEIGHTS / 2)
         part = self.cells - np.floor(self.cells)
         shared = np.mean(part * (1 - part), axis=1)[:, None]
-        return sigma**2 + blur**2 + 1 / 6 + shared, mass.reshape(len(mass), sigma.size)
+        variance = sigma**2 + blur**2 + self.spread**2 + 1 / 6 + shared
+        return variance, mass.reshape(len(mass), sigma.size)
 
 
 def draw_spots(
@@ -76,6 +80,7 @@ def draw_spots(
     scale: float,
     spread: float,
     clustered: float = 0.0,
+    grains: float = 0.0,
 ) -> Spots:
     """Place cells and let them secrete.
 
@@ -92,6 +97,8 @@ def draw_spots(
         Standard deviation of the logarithm of secretion.
     clustered : float
         Share of cells that lie near others.
+    grains : float
+        Mean number of further grains of a spot.
 
     Returns
     -------
@@ -107,8 +114,10 @@ def draw_spots(
     mass = np.add.reduceat(fine * np.sqrt(np.diff(grid)), _BINS[:-1], axis=1)
     limits = grid[list(_BINS)] * _rounded(scale)
     psdr = mass / np.sqrt(np.diff(limits))
-    amount = _model(tuple(limits)).forward(_stack(cells, psdr, inside.shape), threads=1)
-    spots = Spots(amount, cells, mass.sum(axis=1), psdr, limits)
+    reach = 5.0 * scale if grains else 0.0
+    stack = _stack(*_grains(rng, cells, psdr, grains, reach), inside.shape)
+    amount = _model(tuple(limits)).forward(stack, threads=1)
+    spots = Spots(amount, cells, mass.sum(axis=1), psdr, limits, reach)
     strongest = np.quantile(spots.profile(np.zeros(n_cells), 0.0), 0.95) if n_cells else 1.0
     return spots._replace(
         amount=amount / np.float32(strongest),
@@ -140,11 +149,29 @@ def _positions(
     return np.clip(cells, 0, (height - 1, width - 1))
 
 
+def _grains(
+    rng: np.random.Generator,
+    cells: NDArray[np.float64],
+    psdr: NDArray[np.float64],
+    mean: float,
+    reach: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share each cell between grains around it: their positions and PSDRs."""
+    if mean == 0:
+        return cells, psdr
+    counts = 1 + rng.poisson(mean, len(cells))
+    of = np.repeat(np.arange(len(cells)), counts)
+    share = rng.exponential(1.0, len(of))
+    share /= np.bincount(of, share, minlength=len(cells))[of]
+    return cells[of] + rng.normal(0.0, reach, (len(of), 2)), psdr[of] * share[:, None]
+
+
 def _stack(
     cells: NDArray[np.float64], psdr: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Share each cell between the four pixels around it, [K, H, W]."""
     stack = np.zeros((psdr.shape[1], *shape), np.float32)
+    cells = np.clip(cells, 0, np.array(shape) - 1)
     corner = np.floor(cells).astype(int)
     part = cells - corner
     for dy in (0, 1):

@@ -43,6 +43,8 @@ class SimulatedWell:
         Contrast of each spot over the noise of a pixel and the grain of the membrane.
     hidden_by : ndarray, int64, shape [n]
         The cell on whose flank a spot makes no peak of its own; -1 where it does.
+    bleed : ndarray, float64, shape [m, 2]
+        Positions of the spots of another colour that can be seen in this one.
     artefacts : list of Artefact
     kinds : ndarray, uint8, shape [H, W]
         Where they are, as `draw_artefacts` has it.
@@ -62,6 +64,7 @@ class SimulatedWell:
     width: NDArray[np.float64]
     snr: NDArray[np.float64]
     hidden_by: NDArray[np.int64]
+    bleed: NDArray[np.float64]
     artefacts: list[Artefact]
     kinds: NDArray[np.uint8]
     circle: tuple[float, float, float] | None
@@ -122,31 +125,34 @@ def simulate_well(
     height, width = (max(32, round(size / look.resampled)) for size in shape)
     of_camera = height, width
     factor = np.array(shape) / np.array(of_camera)
-    seen = _scaled(look, float(factor.mean()))
+    mark = float(factor.mean())
+    seen = _scaled(look, mark)
     ground = draw_ground(rng, of_camera, seen)
     inside = _inside(of_camera, seen) & (ground.inside > 0.5)
     if n_cells is None:
         crowd = np.exp(rng.uniform(np.log(3e-3), np.log(1.5))) * (rng.random() > 0.08)
-        room = inside.sum() / (2 * np.pi * (6 * scale / factor.mean()) ** 2)
+        room = inside.sum() / (2 * np.pi * (6 * scale / mark) ** 2)
         n_cells = min(int(crowd * room), 4000)
     n_cells = as_count(n_cells, "n_cells")
     spots = draw_spots(
         rng,
         inside,
         n_cells,
-        scale / float(factor.mean()),
+        scale / mark,
         float(rng.uniform(0.3, 1.3)),
         float(rng.choice([0.0, rng.uniform(0.0, 0.8)])),
+        look.grains,
     )
+    other = draw_spots(rng, inside, n_cells if look.bleed else 0, scale / mark, 0.8)
     density, kinds, artefacts = draw_artefacts(rng, of_camera, seen)
-    amount = _blurred(spots.amount[None], seen.blur)[0]
-    light = _blurred(_light(ground, spots.amount, density, seen), seen.blur)
+    dye = spots.amount + np.float32(look.bleed) * other.amount
+    amount = _blurred(dye[None], seen.blur)[0]
+    light = _blurred(_light(ground, dye, density, seen), seen.blur)
     image = saved(resized(sensed(rng, light, seen), shape), look)
-    mark = float(factor.mean())
-    cells = (spots.cells + 0.5) * factor - 0.5
     return SimulatedWell(
         image=image,
-        cells=cells,
+        cells=(spots.cells + 0.5) * factor - 0.5,
+        bleed=(other.cells + 0.5) * factor - 0.5,
         secretion=spots.secretion,
         psdr=spots.psdr,
         sigma_limits=spots.sigma_limits * mark,
