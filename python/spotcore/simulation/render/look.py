@@ -44,6 +44,8 @@ class WellLook:
         One of `DYES`.
     density : float
         Optical density of a spot of strength 1, or its brightness as a share of full scale.
+    core : float
+        Standard deviation of what a cell and the stain's own grain make of a point, in the dye.
     grains : float
         Mean number of further grains that a spot falls into, as the foci of infected cells do.
     saturation : float
@@ -93,6 +95,7 @@ class WellLook:
 
     dye: str = "grey"
     density: float = 0.4
+    core: float = 0.0
     grains: float = 0.0
     saturation: float = 1.2
     membrane: tuple[float, ...] = (0.8,)
@@ -167,11 +170,14 @@ class WellLook:
         dark_rim = rng.random() < 0.5
         blank = rng.choice([0.0, 1.0, rng.random()], p=(0.25, 0.45, 0.3))
         resampled = float(np.exp(rng.uniform(-0.7, 0.7))) if rng.random() < 0.3 else 1.0
+        density = float(np.exp(rng.uniform(np.log(0.08), np.log(0.9))))
         return cls(
             dye=dye,
-            density=float(np.exp(rng.uniform(np.log(0.08), np.log(0.9)))),
+            density=density,
+            core=float(size / 512 * np.exp(rng.uniform(np.log(0.3), np.log(5.0)))),
             grains=float(rng.uniform(2, 12)) if rng.random() < _FOCI.get(dye, 0.02) else 0.0,
-            saturation=float(rng.uniform(0.5, 2.0)),
+            # Some spots have flat tops, many have none.
+            saturation=density * float(np.exp(rng.uniform(np.log(0.6), np.log(5.0)))),
             membrane=tuple(float(value) for value in np.clip(level * tint, 0.01, 1.0)),
             grain=float(np.exp(rng.uniform(np.log(0.002), np.log(0.05)))),
             grain_size=float(rng.uniform(0.4, 2.0)),

@@ -14,8 +14,9 @@ from spotcore.simulation.simulate import ISBI2019, pulses
 
 __all__ = ["Spots", "draw_spots"]
 
-_BINS = (0, 1, 2, 4, 7, 12, 20, 30)  # of the assay's grid: fine where spots are narrow
+_BINS = (0, 1, 2, 3, 5, 8, 12, 18, 24, 30)  # of the assay's grid: fine where spots are narrow
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+_LARGEST = 0.9  # of the logarithm of a spot's size
 _STEP = 1.05  # scales are rounded to powers of it: wells share what a scale prepares
 
 
@@ -81,6 +82,7 @@ def draw_spots(
     spread: float,
     clustered: float = 0.0,
     grains: float = 0.0,
+    sizes: float = 0.0,
 ) -> Spots:
     """Place cells and let them secrete.
 
@@ -99,6 +101,9 @@ def draw_spots(
         Share of cells that lie near others.
     grains : float
         Mean number of further grains of a spot.
+    sizes : float
+        Standard deviation of the logarithm of a spot's size: particles spread further around some
+        cells than around others.
 
     Returns
     -------
@@ -111,8 +116,13 @@ def draw_spots(
     released = np.exp(rng.normal(0.0, spread, n_cells))
     fine = pulses(assay, times, released) @ secretion_matrix(assay)
     grid = sigma_grid(assay)
-    mass = np.add.reduceat(fine * np.sqrt(np.diff(grid)), _BINS[:-1], axis=1)
-    limits = grid[list(_BINS)] * _rounded(scale)
+    factors = np.exp(np.clip(rng.normal(0.0, sizes, n_cells), -_LARGEST, _LARGEST))
+    limits = grid[list(_BINS)] * _rounded(scale) * np.exp(_LARGEST if sizes else 0.0)
+    # Dye within a limit, of a cell by its own grid.
+    within = np.pad(np.cumsum(fine * np.sqrt(np.diff(grid)), axis=1), ((0, 0), (1, 0)))
+    own = limits / (_rounded(scale) * factors[:, None])
+    inside_limits = [np.interp(at, grid, total) for at, total in zip(own, within, strict=True)]
+    mass = np.diff(np.reshape(inside_limits, (n_cells, len(limits))), axis=1)
     psdr = mass / np.sqrt(np.diff(limits))
     reach = 5.0 * scale if grains else 0.0
     stack = _stack(*_grains(rng, cells, psdr, grains, reach), inside.shape)

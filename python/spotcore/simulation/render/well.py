@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spotcore import _core
 from spotcore._arrays import as_count, as_number, as_shape
 from spotcore._backends import needs
 from spotcore.simulation.render.artefacts import Artefact, draw_artefacts
@@ -18,7 +19,8 @@ from spotcore.simulation.render.spots import Spots, draw_spots
 __all__ = ["SimulatedWell", "simulate_well"]
 
 _MARGIN = 0.98  # of the radius, in which cells lie
-_SLOPE = float(np.exp(-0.5))  # steepest slope of a Gaussian, in peaks per standard deviation
+_NEAR = 16  # neighbours that may hide a cell
+_RIPPLE = 1e-3  # of a strong spot: the observation model is not exact to it
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class SimulatedWell:
     snr : ndarray, float64, shape [n]
         Contrast of each spot over the noise of a pixel and the grain of the membrane.
     hidden_by : ndarray, int64, shape [n]
-        The cell on whose flank a spot makes no peak of its own; -1 where it does.
+        The stronger cell in whose spot one makes no peak of its own; -1 where it does.
     bleed : ndarray, float64, shape [m, 2]
         Positions of the spots of another colour that can be seen in this one.
     artefacts : list of Artefact
@@ -142,10 +144,13 @@ def simulate_well(
         float(rng.uniform(0.3, 1.3)),
         float(rng.choice([0.0, rng.uniform(0.0, 0.8)])),
         look.grains,
+        float(rng.choice([0.0, rng.uniform(0.0, 0.4)])),
     )
     other = draw_spots(rng, inside, n_cells if look.bleed else 0, scale / mark, 0.8)
     density, kinds, artefacts = draw_artefacts(rng, of_camera, seen)
-    dye = spots.amount + np.float32(look.bleed) * other.amount
+    dye = _blurred((spots.amount + np.float32(look.bleed) * other.amount)[None], seen.core)[0]
+    dye, spots = _rescaled(dye, spots, seen.core)
+    blur = float(np.hypot(seen.blur, seen.core))
     amount = _blurred(dye[None], seen.blur)[0]
     light = _blurred(_light(ground, dye, density, seen), seen.blur)
     image = saved(resized(sensed(rng, light, seen), shape), look)
@@ -156,9 +161,9 @@ def simulate_well(
         secretion=spots.secretion,
         psdr=spots.psdr,
         sigma_limits=spots.sigma_limits * mark,
-        width=spots.width(seen.blur) * mark,
-        snr=_snr(spots, amount, ground, seen),
-        hidden_by=_hidden(spots, amount, seen.blur),
+        width=spots.width(blur) * mark,
+        snr=_snr(spots, amount, ground, seen, blur),
+        hidden_by=_hidden(spots, amount, blur),
         artefacts=[
             a._replace(y=(a.y + 0.5) * factor[0] - 0.5, x=(a.x + 0.5) * factor[1] - 0.5)
             for a in artefacts
@@ -173,11 +178,25 @@ def simulate_well(
 
 def _scaled(look: WellLook, factor: float) -> WellLook:
     """Return a look in the camera's pixels, of which each became `factor` of the picture."""
-    lengths = ("grain_size", "mottle_size", "radius", "edge", "rim_width", "blur")
+    lengths = ("core", "grain_size", "mottle_size", "radius", "edge", "rim_width", "blur")
     return replace(
         look,
         centre=((look.centre[0] + 0.5) / factor - 0.5, (look.centre[1] + 0.5) / factor - 0.5),
         **{name: getattr(look, name) / factor for name in lengths},
+    )
+
+
+def _rescaled(
+    dye: NDArray[np.float32], spots: Spots, core: float
+) -> tuple[NDArray[np.float32], Spots]:
+    """Let the strongest spots be 1 high again, once their dye has spread by `core`."""
+    if len(spots.cells) == 0:
+        return dye, spots
+    strongest = np.quantile(spots.profile(np.zeros(len(spots.cells)), core), 0.95)
+    return dye / np.float32(strongest), spots._replace(
+        amount=spots.amount / np.float32(strongest),
+        secretion=spots.secretion / strongest,
+        psdr=spots.psdr / strongest,
     )
 
 
@@ -211,11 +230,11 @@ def _blurred(light: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 
 def _snr(
-    spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook
+    spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook, blur: float
 ) -> NDArray[np.float64]:
     """Contrast of each spot in the channel that shows it best, over noise and grain."""
     y, x = np.rint(spots.cells).astype(int).T
-    own = spots.profile(np.zeros(len(spots.cells)), look.blur)
+    own = spots.profile(np.zeros(len(spots.cells)), blur)
     there = np.maximum(amount[y, x].astype(np.float64), own)
     lamp = ground.lamp[y, x] * ground.inside[y, x]
     best = np.zeros(len(spots.cells))
@@ -236,26 +255,33 @@ def _snr(
 
 
 def _hidden(spots: Spots, amount: NDArray[np.float32], blur: float) -> NDArray[np.int64]:
-    """Return, of each cell, the one on whose flank it makes no peak; -1 where it makes one."""
-    from scipy import ndimage
+    """Return, of each cell, the one that takes its peak; -1 where it has one.
+
+    A peak of the dye belongs to the strongest of the cells whose width reaches it.
+    """
     from scipy.spatial import cKDTree
 
     count = len(spots.cells)
     hidden = np.full(count, -1)
-    if count < 2:
+    peaks, _ = _core.local_maxima(np.rint(amount / np.float32(_RIPPLE)))
+    if count < 2 or len(peaks) == 0:
         return hidden
-    y, x = np.rint(spots.cells).astype(int).T
-    slopes = [ndimage.sobel(amount, axis) / 8 for axis in (0, 1)]
-    steep = np.hypot(slopes[0][y, x], slopes[1][y, x])
-    peak, width = spots.profile(np.zeros(count), blur), spots.width(blur)
+    height, width = spots.profile(np.zeros(count), blur), spots.width(blur)
+    away, nearest = cKDTree(peaks).query(spots.cells)
+    strongest_first = np.argsort(-height)
+    nearest[away > np.maximum(width, 1.0)] = -1
+    owner: dict[int, int] = {}
+    for number in strongest_first:
+        if nearest[number] >= 0:
+            hidden[number] = owner.setdefault(int(nearest[number]), int(number))
+    hidden[hidden == np.arange(count)] = -1
     tree = cKDTree(spots.cells)
-    for number in np.flatnonzero(steep > _SLOPE * peak / width):
-        near = np.array(tree.query_ball_point(spots.cells[number], 6 * float(width.max())))
+    for number in np.flatnonzero(nearest < 0):
+        _, near = tree.query(spots.cells[number], min(count, _NEAR))
         near = near[near != number]
-        if len(near):
-            squared = ((spots.cells[near] - spots.cells[number]) ** 2).sum(axis=1)
-            part = spots._replace(cells=spots.cells[near], psdr=spots.psdr[near])
-            hidden[number] = near[np.argmax(part.profile(squared, blur))]
+        squared = ((spots.cells[near] - spots.cells[number]) ** 2).sum(axis=1)
+        part = spots._replace(cells=spots.cells[near], psdr=spots.psdr[near])
+        hidden[number] = near[np.argmax(part.profile(squared, blur))]
     return hidden
 
 
