@@ -121,7 +121,7 @@ def _write_well(folder: Path, cells: int | None, size: int, seed: int) -> Path:
     others = {name: [getattr(a, name) for a in made.artefacts] for name in ("y", "x", "kind")}
     write_png(path, made.image)
     write_csv(path.with_suffix(".truth.csv"), truth)
-    write_csv(path.with_suffix(".artefacts.csv"), others)
+    write_csv(WellFiles(folder, path.stem).artefacts, others)
     return path
 
 
