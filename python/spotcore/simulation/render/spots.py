@@ -12,7 +12,7 @@ from spotcore.model.observation import ObservationModel
 from spotcore.simulation.diffusion import secretion_matrix, sigma_grid
 from spotcore.simulation.simulate import ISBI2019, pulses
 
-__all__ = ["Spots", "draw_spots"]
+__all__ = ["Spots", "blurred", "draw_spots"]
 
 _BINS = (0, 1, 2, 3, 5, 8, 12, 18, 24, 30)  # of the assay's grid: fine where spots are narrow
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
@@ -36,7 +36,7 @@ class Spots(NamedTuple):
     sigma_limits : ndarray, float64, shape [K + 1]
         In pixels.
     spread : float
-        Standard deviation of the grains of a spot around its middle, 0 where there are none.
+        Standard deviation of the core and of the grains of a spot.
     """
 
     amount: NDArray[np.float32]
@@ -83,6 +83,7 @@ def draw_spots(
     clustered: float = 0.0,
     grains: float = 0.0,
     sizes: float = 0.0,
+    core: float = 0.0,
 ) -> Spots:
     """Place cells and let them secrete.
 
@@ -104,6 +105,8 @@ def draw_spots(
     sizes : float
         Standard deviation of the logarithm of a spot's size: particles spread further around some
         cells than around others.
+    core : float
+        Standard deviation of what a point becomes in the dye, in pixels.
 
     Returns
     -------
@@ -126,8 +129,8 @@ def draw_spots(
     psdr = mass / np.sqrt(np.diff(limits))
     reach = 5.0 * scale if grains else 0.0
     stack = _stack(*_grains(rng, cells, psdr, grains, reach), inside.shape)
-    amount = _model(tuple(limits)).forward(stack, threads=1)
-    spots = Spots(amount, cells, mass.sum(axis=1), psdr, limits, reach)
+    amount = blurred(_model(tuple(limits)).forward(stack, threads=1), core)
+    spots = Spots(amount, cells, mass.sum(axis=1), psdr, limits, float(np.hypot(reach, core)))
     strongest = np.quantile(spots.profile(np.zeros(n_cells), 0.0), 0.95) if n_cells else 1.0
     return spots._replace(
         amount=amount / np.float32(strongest),
@@ -192,6 +195,13 @@ def _stack(
             for plane, values in zip(stack, psdr.T, strict=True):
                 np.add.at(plane, (y, x), values * weight)
     return stack
+
+
+def blurred(plane: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Return a plane [H, W] blurred by a Gaussian."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter(plane, sigma, mode="nearest"), np.float32)
 
 
 def _rounded(scale: float) -> float:

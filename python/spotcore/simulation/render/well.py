@@ -14,7 +14,7 @@ from spotcore.simulation.render.artefacts import Artefact, draw_artefacts
 from spotcore.simulation.render.camera import resized, saved, sensed
 from spotcore.simulation.render.ground import Ground, draw_ground
 from spotcore.simulation.render.look import DYES, WellLook
-from spotcore.simulation.render.spots import Spots, draw_spots
+from spotcore.simulation.render.spots import Spots, blurred, draw_spots
 
 __all__ = ["SimulatedWell", "simulate_well"]
 
@@ -145,14 +145,14 @@ def simulate_well(
         float(rng.choice([0.0, rng.uniform(0.0, 0.8)])),
         look.grains,
         float(rng.choice([0.0, rng.uniform(0.0, 0.4)])),
+        seen.core,
     )
-    other = draw_spots(rng, inside, n_cells if look.bleed else 0, scale / mark, 0.8)
+    of_bleed = n_cells if look.bleed else 0
+    other = draw_spots(rng, inside, of_bleed, scale / mark, 0.8, core=seen.core)
     density, kinds, artefacts = draw_artefacts(rng, of_camera, seen)
-    dye = _blurred((spots.amount + np.float32(look.bleed) * other.amount)[None], seen.core)[0]
-    dye, spots = _rescaled(dye, spots, seen.core)
-    blur = float(np.hypot(seen.blur, seen.core))
-    amount = _blurred(dye[None], seen.blur)[0]
-    light = _blurred(_light(ground, dye, density, seen), seen.blur)
+    dye = spots.amount + np.float32(look.bleed) * other.amount
+    amount = blurred(dye, seen.blur)
+    light = np.stack([blurred(plane, seen.blur) for plane in _light(ground, dye, density, seen)])
     image = saved(resized(sensed(rng, light, seen), shape), look)
     return SimulatedWell(
         image=image,
@@ -161,9 +161,9 @@ def simulate_well(
         secretion=spots.secretion,
         psdr=spots.psdr,
         sigma_limits=spots.sigma_limits * mark,
-        width=spots.width(blur) * mark,
-        snr=_snr(spots, amount, ground, seen, blur),
-        hidden_by=_hidden(spots, amount, blur),
+        width=spots.width(seen.blur) * mark,
+        snr=_snr(spots, amount, ground, seen),
+        hidden_by=_hidden(spots, amount, seen.blur),
         artefacts=[
             a._replace(y=(a.y + 0.5) * factor[0] - 0.5, x=(a.x + 0.5) * factor[1] - 0.5)
             for a in artefacts
@@ -183,20 +183,6 @@ def _scaled(look: WellLook, factor: float) -> WellLook:
         look,
         centre=((look.centre[0] + 0.5) / factor - 0.5, (look.centre[1] + 0.5) / factor - 0.5),
         **{name: getattr(look, name) / factor for name in lengths},
-    )
-
-
-def _rescaled(
-    dye: NDArray[np.float32], spots: Spots, core: float
-) -> tuple[NDArray[np.float32], Spots]:
-    """Let the strongest spots be 1 high again, once their dye has spread by `core`."""
-    if len(spots.cells) == 0:
-        return dye, spots
-    strongest = np.quantile(spots.profile(np.zeros(len(spots.cells)), core), 0.95)
-    return dye / np.float32(strongest), spots._replace(
-        amount=spots.amount / np.float32(strongest),
-        secretion=spots.secretion / strongest,
-        psdr=spots.psdr / strongest,
     )
 
 
@@ -223,18 +209,12 @@ def _light(
     return np.asarray(np.stack(channels), np.float32)
 
 
-def _blurred(light: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    from scipy import ndimage
-
-    return np.stack([ndimage.gaussian_filter(plane, sigma, mode="nearest") for plane in light])
-
-
 def _snr(
-    spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook, blur: float
+    spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook
 ) -> NDArray[np.float64]:
     """Contrast of each spot in the channel that shows it best, over noise and grain."""
     y, x = np.rint(spots.cells).astype(int).T
-    own = spots.profile(np.zeros(len(spots.cells)), blur)
+    own = spots.profile(np.zeros(len(spots.cells)), look.blur)
     there = np.maximum(amount[y, x].astype(np.float64), own)
     lamp = ground.lamp[y, x] * ground.inside[y, x]
     best = np.zeros(len(spots.cells))
