@@ -91,8 +91,11 @@ clean: ## remove everything that was built, the venv too
 
 # An editable install that rebuilds the core when its sources change. That needs the build tools in
 # the venv and no isolated build environment.
-INSTALL := $(BIN)/pip install --quiet --no-build-isolation -C editable.rebuild=true \
-	  -C editable.verbose=false -C build-dir=build/editable -C cmake.define.SPOTCORE_WERROR=ON --editable
+# In full: pip before 23.1, as Debian 12 has it, knows no -C.
+SETTING := --config-settings
+INSTALL := $(BIN)/pip install --quiet --no-build-isolation $(SETTING)=editable.rebuild=true \
+	  $(SETTING)=editable.verbose=false $(SETTING)=build-dir=build/editable \
+	  $(SETTING)=cmake.define.SPOTCORE_WERROR=ON --editable
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("spotcore needs Python >= 3.11, $(PYTHON) is %d.%d; try make PYTHON=..." % v)'
 	$(PYTHON) -m venv $(VENV)
