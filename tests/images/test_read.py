@@ -100,6 +100,28 @@ def test_pages_are_read_one_by_one(tmp_path, imagej):
         read_image(path)
 
 
+def test_several_stacks_in_a_file_are_refused(tmp_path):
+    stack = picture((2, 20, 30), np.uint16)
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as writer:
+        for _ in range(2):
+            writer.write(stack, photometric="minisblack", metadata={"axes": "CYX"})
+    with pytest.raises(ImageError, match="a file of 2 images with stacks"):
+        read_image(tmp_path / "two.ome.tif", channel=0)
+
+
+def test_black_has_the_full_scale_of_its_bits(tmp_path):
+    tifffile.imwrite(tmp_path / "black.tif", np.zeros((40, 40), np.uint16))
+    assert read_image(tmp_path / "black.tif").full_scale == 65535
+
+
+@pytest.mark.parametrize("told", ["a/b", "A_b", "1"])
+def test_a_channel_by_its_name_or_by_that_of_its_files(tmp_path, told):
+    stack = picture((2, 20, 30), np.uint16)
+    names = {"axes": "CYX", "Channel": {"Name": ["FITC", "a/b"]}}
+    tifffile.imwrite(tmp_path / "a.tif", stack, ome=True, photometric="minisblack", metadata=names)
+    assert (read_image(tmp_path / "a.tif", told).pixels == stack[1]).all()
+
+
 def test_files_of_one_page(tmp_path):
     write_png(tmp_path / "a.png", picture((8, 9), np.uint8))
     assert contents(tmp_path / "a.png") == (1, ())

@@ -291,6 +291,21 @@ def test_channels_of_a_file_are_the_plate_s(tmp_path):
         find_images(tmp_path, "{well}_{channel}.tif")
 
 
+def test_a_number_is_no_channel_of_two_dyes(tmp_path):
+    write_channels(tmp_path / "A1.tif", "FITC", "Cy3")
+    write_channels(tmp_path / "B1.tif", "Cy3", "FITC")
+    with pytest.raises(ValueError, match=r"channel 1 is Cy3 in A1\.tif and FITC in B1\.tif"):
+        find_images(tmp_path, channel="1")
+    assert len(find_images(tmp_path, channel="fitc").wells) == 2
+    write_channels(tmp_path / "C1.tif", "fitc", "Cy3")
+    with pytest.raises(ValueError, match="differ in capitals only"):
+        find_images(tmp_path)
+    (tmp_path / "C1.tif").unlink()
+    write_channels(tmp_path / "D1.tif", "same", "same")  # none of its own
+    with pytest.raises(ValueError, match=r"A1\.tif names its channels .*, D1\.tif does not"):
+        find_images(tmp_path)
+
+
 def test_channels_of_planes(tmp_path):
     write_channels(tmp_path / "A1.tif", "FITC", "FITC", planes=3)  # a name twice is none
     with pytest.raises(ValueError, match=r"A1\.tif has 2 channels, and A1\.tif 3 pages: .*max"):

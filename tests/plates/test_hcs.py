@@ -107,10 +107,10 @@ def test_wells_of_fewer_channels_say_which(tmp_path, drawn):
     about["plate"]["wells"].append({"path": "C/4", "rowIndex": 2, "columnIndex": 3})
     (source / ".zattrs").write_text(json.dumps(about))
     names = [image.name for image in read_hcs_plate(source).images(tmp_path / "out").wells]
-    assert names == ["B3.FITC", "B3.Cy3", "C4.Cy3", "H12.FITC", "H12.Cy3"]
+    assert names == ["B3.Cy3", "B3.FITC", "C4.Cy3", "H12.Cy3", "H12.FITC"]
     of_one = source / "C" / "4" / "0" / ".zattrs"
     of_one.write_text(of_one.read_text().replace("Cy3", ""))
-    with pytest.raises(ValueError, match="C4 has one channel without a name"):
+    with pytest.raises(ValueError, match=r"B3 names its channels \(FITC, Cy3\), C4 does not"):
         read_hcs_plate(source)
 
 
@@ -145,7 +145,7 @@ def test_what_is_wrong_is_said(tmp_path, drawn):
     assert images.ignored == ("H/12",) and {image.position.name for image in images.wells} == {"B3"}
     about = source / "B" / "3" / "0" / ".zattrs"
     about.write_text(about.read_text().replace('"multiscales"', '"scales"'))
-    with pytest.raises(ValueError, match=r"p\.zarr: expected OME-Zarr, got a damaged plate"):
+    with pytest.raises(ValueError, match=r"p\.zarr: expected wells .*: a damaged picture"):
         read_hcs_plate(source)
     with pytest.raises(ValueError, match="40000 x 40000 pixels"):
         large = write_hcs(tmp_path / "l.zarr", {"A1": np.zeros((20, 30), np.uint16)}, axes="yx")
@@ -164,4 +164,80 @@ def test_a_well_that_is_damaged_is_rejected_alone(tmp_path, drawn):
     assert done.exit_code == 0, done.stderr
     table = pd.read_csv(tmp_path / "out" / "wells.csv").set_index("well")["status"]
     assert set(table["B3"]) == {"rejected"} and "rejected" not in set(table["H12"])
-    assert "B3.channel0" in json.loads((tmp_path / "out" / "source.json").read_text())["unreadable"]
+    reasons = pd.read_csv(tmp_path / "out" / "wells.csv").set_index("well")["reason"]
+    assert all("Error" in reason and "No such file" not in reason for reason in reasons["B3"])
+
+
+def test_a_well_whose_metadata_is_damaged_is_rejected_alone(tmp_path, drawn):
+    source = write_hcs(tmp_path / "p.zarr", drawn, labels=("FITC", "Cy3"))
+    (source / "B" / "3" / "0" / ".zattrs").write_text("{}")
+    done = run("plate", source, "-o", tmp_path / "out", *QUICK)
+    assert done.exit_code == 0, done.stderr
+    table = pd.read_csv(tmp_path / "out" / "wells.csv").set_index("well")
+    assert table.loc["B3", "status"] == "rejected" and "multiscales" in table.loc["B3", "reason"]
+    assert set(table.loc["H12", "status"]) != {"rejected"}
+
+
+@pytest.mark.parametrize("twice", ["B/3", "B/03"])
+def test_a_well_that_is_there_twice_is_refused(tmp_path, drawn, twice):
+    source = write_hcs(tmp_path / "p.zarr", drawn)
+    about = json.loads((source / ".zattrs").read_text())
+    about["plate"]["wells"].append({"path": twice, "rowIndex": 1, "columnIndex": 2})
+    (source / ".zattrs").write_text(json.dumps(about))
+    with pytest.raises(ValueError, match=f"B/3 and {twice} are both well B3"):
+        read_hcs_plate(source)
+
+
+def test_what_is_missing_or_not_believed_is_said(tmp_path, drawn):
+    source = write_hcs(tmp_path / "p.zarr", drawn, side=0.1)
+    chunks = [p for p in (source / "H" / "12" / "0" / "0").rglob("*") if p.name[0].isdigit()]
+    chunks[0].unlink()
+    done = run("plate", source, "-o", tmp_path / "out", *QUICK)
+    assert "H12: 1 of 8 chunks are not there and count as 0" in done.stderr
+    assert "B3: a side of 0.1 µm is outside 0.5 to 50 µm" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.float32, np.float64])
+def test_the_pixel_size_of_every_type_is_kept(tmp_path, kind):
+    pixels = plate_like(8, 96, seed=1, dark=False)[0]
+    pixels = (pixels / 255).astype(kind) if np.dtype(kind).kind == "f" else pixels.astype(kind)
+    source = write_hcs(tmp_path / "p.zarr", {"A1": pixels}, axes="yx")
+    images = read_hcs_plate(source).images(tmp_path / "out")
+    images.make(tmp_path / "out")
+    assert read_image(images.wells[0].path).pixel_size == pytest.approx(6.45, rel=1e-5)
+
+
+def test_the_same_number_of_two_dyes_is_no_channel(tmp_path, drawn):
+    source = write_hcs(tmp_path / "p.zarr", drawn, labels=("FITC", "Cy3"))
+    about = source / "H" / "12" / "0" / ".zattrs"
+    swapped = about.read_text().replace("FITC", "DAPI").replace("Cy3", "FITC")
+    about.write_text(swapped.replace("DAPI", "Cy3"))
+    with pytest.raises(ValueError, match="channel 1 is Cy3 in B3 and FITC in H12: take its name"):
+        read_hcs_plate(source, channel=1)
+    assert len(read_hcs_plate(source, channel="FITC").images(tmp_path / "out").wells) == 2
+
+
+def test_a_plate_that_grows_goes_on(tmp_path, drawn):
+    source = write_hcs(tmp_path / "p.zarr", {"B3": drawn["B3"]})
+    assert run("plate", source, "-o", tmp_path / "out", *QUICK).exit_code == 0
+    record = tmp_path / "out" / "wells" / "B3.channel0.run.json"
+    before = record.stat().st_mtime_ns
+    write_hcs(source, drawn)
+    (source / ".DS_Store").write_text("x")
+    assert run("plate", source, "-o", tmp_path / "out", *QUICK).exit_code == 0
+    assert record.stat().st_mtime_ns == before and ("H12", "channel1") in counts(tmp_path / "out")
+
+
+def test_nothing_of_an_earlier_run_outlives_the_next(tmp_path, drawn):
+    """Neither an export, nor what a killed run left among the pictures."""
+    source, out = write_hcs(tmp_path / "p.zarr", drawn, labels=("FITC", "Cy3")), tmp_path / "out"
+    done = run("plate", source, "-o", out, "--export", "ctl,labkey,json", *QUICK)
+    assert done.exit_code == 0, done.stderr
+    assert (out / "export" / "labkey.FITC.txt").exists()
+    (out / "export" / "mine.txt").write_text("kept")
+    part = out / "pictures" / ".B3.FITC.tif.0123456789ab.part"
+    part.write_bytes(b"half")
+    done = run("plate", source, "-o", out, "--threshold", 1e9, *QUICK)
+    assert done.exit_code == 0, done.stderr
+    assert [path.name for path in (out / "export").iterdir()] == ["mine.txt"]
+    assert not part.exists() and set(counts(out).values()) == {0}

@@ -119,6 +119,8 @@ def plate(
         elif of_zarr:
             hcs = read_hcs_plate(source, shape, settings.channel, settings.projection)
             images = hcs.images(output)
+            for note in hcs.notes:
+                typer.echo(f"spotcore: {note}", err=True)
         else:
             images = find_images(source, pattern, shape, settings.projection, settings.channel)
         lying = None if layout is None else read_layout(layout, images.plate)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,13 +24,16 @@ __all__ = [
     "Planes",
     "as_pixel_size",
     "channel_names",
+    "check_names",
     "luminance",
     "picture_of",
+    "plain_channels",
 ]
 
 #: Pixel sides [µm] that a picture of a well can have: it is then 0.5 to 500 mm wide at 1000 pixels.
 PIXEL_SIZE_LIMITS = (0.5, 50.0)
 _MOST_CHANNELS = 64
+_LONGEST_NAME = 60  # of a channel, in names of files
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 _LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -247,7 +251,8 @@ def _grey(
         if not 0 <= index < count:
             held = ", ".join(decoded.channels) or f"{count}"
             raise refused(path, f"channel {channel!r} of a file of {held}", "one of its channels")
-        return samples[:, :, index].astype(np.float32), f"channel {channel}"
+        name = "grey" if count == 1 else f"channel {channel}"
+        return samples[:, :, index].astype(np.float32), name
     if decoded.colours == 0:
         names = f" ({', '.join(decoded.channels)})" if decoded.channels else ""
         raise refused(
@@ -264,8 +269,11 @@ def _grey(
 
 
 def _named(channels: tuple[str, ...]) -> dict[str, int]:
-    """Return the numbers of the channels by their names in lower case."""
-    return {name.lower(): number for number, name in enumerate(channels)} or _CHANNELS
+    """Return the numbers of the channels by their names, and those of files, in lower case."""
+    named = {name.lower(): number for number, name in enumerate(channels)}
+    plain = {name.lower(): number for number, (name, _) in enumerate(plain_channels(channels))}
+    plain.pop("", None)
+    return plain | named or _CHANNELS
 
 
 def as_pixel_size(pixel_size: object) -> float:
@@ -290,6 +298,66 @@ def channel_names(names: Sequence[str], count: int) -> tuple[str, ...]:
     if len(names) == count and all(names) and len(set(names)) == count:
         return tuple(names)
     return tuple(map(str, range(count)))
+
+
+def plain_channels(channels: Sequence[str]) -> list[tuple[str, int | None]]:
+    """Name the channels of a file as files can be called, and number them; one where it has none.
+
+    Channels that have only a number are called "channel0", "channel1", ..., as `read_image` counts
+    them.
+    """
+    if not channels:
+        return [("", None)]
+    plain = [re.sub(r"[^\w+-]+", "_", name).strip("_")[:_LONGEST_NAME] for name in channels]
+    if len({name.casefold() for name in plain}) < len(plain) or not all(plain):
+        plain = [str(number) for number in range(len(channels))]
+    return [
+        (f"channel{name}" if name.isdecimal() else name, number)
+        for number, name in enumerate(plain)
+    ]
+
+
+def check_names(named: Mapping[str, Sequence[str]], channel: str | int | None) -> None:
+    """Refuse to take for one channel what files call otherwise.
+
+    Parameters
+    ----------
+    named : mapping of str to sequence of str
+        The channels' names, or numbers, of each file.
+    channel : str, int or None
+        The one that is meant, None for all.
+
+    Raises
+    ------
+    ValueError
+        If a number stands for channels of several names, or only some files name theirs; the
+        message names two of them.
+    """
+    if channel is None:
+        numbers = {
+            where: tuple(names) == tuple(map(str, range(len(names))))
+            for where, names in named.items()
+            if names
+        }
+        if len(set(numbers.values())) > 1:
+            with_, without = (next(w for w, is_ in numbers.items() if is_ == no) for no in (0, 1))
+            held = ", ".join(named[with_])
+            raise ValueError(
+                f"{with_} names its channels ({held}), {without} does not: choose one (--channel)"
+            )
+        return
+    if not str(channel).isdecimal():
+        return
+    found: dict[str, str] = {}
+    for where, names in named.items():
+        if str(channel) not in names and int(channel) < len(names):
+            found.setdefault(names[int(channel)].casefold(), where)
+    if len(found) > 1:
+        one, two = list(found.values())[:2]
+        raise ValueError(
+            f"channel {channel} is {named[one][int(channel)]} in {one} and "
+            f"{named[two][int(channel)]} in {two}: take its name"
+        )
 
 
 def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:

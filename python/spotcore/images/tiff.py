@@ -41,12 +41,15 @@ class _Stack(NamedTuple):
         Their names, or numbers; empty if each picture is one page.
     series : tifffile series or None
         Where the pictures are, if not page by page.
+    images : int
+        How many such stacks of one shape the file holds.
     """
 
     pages: Sequence[Any]
     planes: int
     channels: tuple[str, ...] = ()
     series: Any = None
+    images: int = 1
 
 
 def decode_tiff(
@@ -57,6 +60,8 @@ def decode_tiff(
 
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         stack = _stack(tiff)
+        if stack.images > 1:
+            raise refused(path, f"a file of {stack.images} images with stacks", "one of one image")
         check_page(path, planes, stack.planes)
         page = stack.pages[0 if stack.series is not None else planes.page or 0]
         kind = _check_kind(path, page)
@@ -116,7 +121,8 @@ def _stack(tiff: Any) -> _Stack:
         return _Stack(pages, len(pages))
     names = _channel_names(tiff) if channels > 1 else ()
     names = channel_names(names, channels) if channels > 1 else ()
-    return _Stack([series.keyframe], planes, names, series)
+    alike = sum((one.shape, one.axes) == (series.shape, series.axes) for one in tiff.series)
+    return _Stack([series.keyframe], planes, names, series, alike)
 
 
 def _channel_names(tiff: Any) -> tuple[str, ...]:
@@ -231,7 +237,7 @@ def _levels(
         depth: float = 2 ** int(page.bitspersample) - 1
         tag = page.tags.get("MaxSampleValue")
         said = int(np.max(tag.value)) if tag is not None else 0
-        if samples.max() <= said < depth:
+        if 0 < said < depth and samples.max() <= said:
             depth = said
     else:
         samples, depth = deep_levels(path, samples, None, full_scale)

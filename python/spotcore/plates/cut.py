@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ class PlatePicture:
         )
         return PlateImages(tuple(wells), None, self.plate, make=self.write)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path) -> Mapping[str, str]:
         """Write the wells' pictures, where they were, and a picture that shows it.
 
         The same picture gives the same bytes: a run that was stopped goes on.
@@ -115,6 +116,7 @@ class PlatePicture:
             },
         )
         write_png(files.grid_overlay, self._drawn())
+        return {}
 
     def _levels(self) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Return the picture as a PNG has it, in colour if it is."""

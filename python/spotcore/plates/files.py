@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from spotcore.images.picture import plain_channels
 from spotcore.images.read import contents, is_picture
 from spotcore.plates.naming import guess_naming, smallest_plate, without_derived
-from spotcore.plates.parts import parts_of, plain_channels
+from spotcore.plates.parts import parts_of
 from spotcore.plates.patterns import NamePattern
 from spotcore.plates.wells import PlateFormat, Position, plate_format
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.read import file_digest
 
-__all__ = ["PlateImages", "WellImage", "find_images", "same_pictures"]
+__all__ = ["PlateImages", "WellImage", "check_channels", "find_images", "same_pictures"]
 
 #: What is a picture by its name alone, and has to be one: then it is refused, not passed over.
 SUFFIXES = frozenset(
@@ -72,7 +73,8 @@ class PlateImages:
     scheme : str or None
         Whose names they are, where they are known.
     make : callable or None
-        Writes the pictures to the folder of the results, where they are not there yet.
+        Writes the pictures to the folder of the results, and returns why some could not be, by
+        their `WellImage.name`.
     """
 
     wells: tuple[WellImage, ...]
@@ -80,7 +82,7 @@ class PlateImages:
     plate: PlateFormat
     ignored: tuple[str, ...] = ()
     scheme: str | None = None
-    make: Callable[[Path], None] | None = None
+    make: Callable[[Path], Mapping[str, str]] | None = None
 
     @property
     def channels(self) -> list[str]:
@@ -165,7 +167,7 @@ def find_images(
             fitting = without_derived(asked, fitting)
             plate = plate or smallest_plate(asked, fitting)
             places = chosen.places(fitting, plate)
-        _check_channels({channel for _, channel in places})
+        check_channels({channel for _, channel in places})
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     rest = set(names) - set(places.values())
@@ -176,6 +178,10 @@ def find_images(
         for (position, its), name in places.items()
         for part in parts[name]
     ]
+    try:
+        check_channels({image.channel for image in wells})
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
     return PlateImages(
         wells=tuple(sorted(wells, key=_order)),
         pattern=chosen.text,
@@ -221,7 +227,7 @@ def _names(folder: Path, depth: int) -> list[str]:
     )
 
 
-def _check_channels(channels: Iterable[str]) -> None:
+def check_channels(channels: Iterable[str]) -> None:
     """Refuse names that a file system may take for one."""
     seen: dict[str, str] = {}
     for channel in sorted(channels):

@@ -6,6 +6,7 @@ strategies", Nature Methods 18, 2021; versions 0.1 to 0.5 of its specification.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
@@ -19,21 +20,29 @@ from numpy.typing import NDArray
 
 from spotcore._backends import needs
 from spotcore._files import atomic_file, remove_files, require_folder, write_json
-from spotcore.images.calibration import of_sides
+from spotcore.images.calibration import Calibration, of_sides
 from spotcore.images.limits import check_memory, check_size
-from spotcore.images.picture import channel_names
+from spotcore.images.picture import channel_names, check_names, plain_channels
 from spotcore.images.refusal import refused
-from spotcore.plates.files import PlateImages, WellImage
-from spotcore.plates.parts import plain_channels
+from spotcore.plates.files import PlateImages, WellImage, check_channels
 from spotcore.plates.wells import FORMATS, PlateFormat, Position, parse_row
 from spotcore.results.names import PlateFiles
 from spotcore.results.read import read_json
 
 __all__ = ["HcsPlate", "is_hcs_plate", "read_hcs_plate"]
 
-_METADATA = {".zattrs", ".zgroup", ".zarray", "zarr.json"}
 _AXES = "tczyx"  # where a file does not say
-_MICROMETRES = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4}
+_MICROMETRES = {
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "micron": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+}
 
 
 def is_hcs_plate(path: Path) -> bool:
@@ -56,6 +65,8 @@ class _Image:
         Names, or numbers.
     pixel_size : float or None
         [µm].
+    notes : tuple of str
+        What was not believed, and what is missing.
     """
 
     position: Position
@@ -63,6 +74,7 @@ class _Image:
     axes: str
     channels: tuple[str, ...]
     pixel_size: float | None
+    notes: tuple[str, ...] = ()
 
     @property
     def planes(self) -> int:
@@ -91,6 +103,8 @@ class HcsPlate:
         Its wells that have a picture.
     left_out : tuple of str
         Wells that the plate names and does not hold.
+    damaged : mapping of Position to str
+        Why the pictures of others cannot be read.
     channel : str, int or None
         The one channel that is meant.
     """
@@ -99,23 +113,43 @@ class HcsPlate:
     plate: PlateFormat
     wells: tuple[_Image, ...]
     left_out: tuple[str, ...]
+    damaged: Mapping[Position, str]
     channel: str | int | None
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about its wells, each with the first of them."""
+        found: dict[str, str] = {}
+        for well in self.wells:
+            for note in well.notes:
+                found.setdefault(note, well.position.name)
+        return [f"{name}: {note}" for note, name in found.items()]
 
     def images(self, folder: Path) -> PlateImages:
         """Name the pictures of the wells as `write` writes them to a plate's folder."""
+        wells = [image for image, _, _ in self._parts(folder)]
+        try:
+            check_channels({image.channel for image in wells})
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
+        wells += [image for image, _ in self._damaged(folder)]
         return PlateImages(
-            tuple(image for image, _, _ in self._parts(folder)),
+            tuple(sorted(wells, key=lambda image: (image.position, image.channel))),
             None,
             self.plate,
             self.left_out,
             make=self.write,
         )
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path) -> dict[str, str]:
         """Write the wells' pictures, a TIFF of every channel, and of which plate they are.
 
-        The same plate gives the same bytes: a run that was stopped goes on. What cannot be read is
-        left out, and why is written beside the plate's name: its well is then rejected.
+        The same plate gives the same bytes: a run that was stopped goes on.
+
+        Returns
+        -------
+        dict
+            Why a picture cannot be read, by its name.
 
         Raises
         ------
@@ -124,15 +158,11 @@ class HcsPlate:
         OutputError
             If a file cannot be written.
         """
-        files, digest = PlateFiles(folder), self._digest()
-        try:
-            other = read_json(files.source).get("digest", digest)
-        except (OSError, ValueError):
-            other = digest
-        if other != digest:
-            raise ValueError(f"{folder}: holds wells of another plate: take another folder")
+        files = PlateFiles(folder)
+        digests = {well.position.name: _digest(well.array) for well in self.wells}
+        self._check_same(files, digests)
         require_folder(files.pictures)
-        unreadable = {}
+        unreadable = {image.name: reason for image, reason in self._damaged(folder)}
         for image, well, channel in self._parts(folder):
             try:
                 pixels = well.pixels(channel)
@@ -142,8 +172,28 @@ class HcsPlate:
                 continue
             with atomic_file(image.path) as file:
                 file.write(_tiff(pixels, well.pixel_size))
-        about = {"file": str(self.path), "digest": digest, "unreadable": unreadable}
-        write_json(files.source, about)
+        write_json(files.source, {"file": str(self.path.resolve()), "wells": digests})
+        return unreadable
+
+    def _check_same(self, files: PlateFiles, digests: Mapping[str, str]) -> None:
+        """Refuse a folder of a plate elsewhere whose wells are others; one may have grown."""
+        try:
+            other = read_json(files.source)
+            elsewhere = Path(str(other.get("file"))) != self.path.resolve()
+            held = dict(other.get("wells", {}))
+        except (OSError, ValueError, TypeError):
+            return
+        if elsewhere and any(held.get(name, one) != one for name, one in digests.items()):
+            whose = f"another plate, {other['file']}"
+            raise ValueError(f"{files.folder}: holds wells of {whose}: take another folder")
+
+    def _damaged(self, folder: Path) -> Iterator[tuple[WellImage, str]]:
+        """Yield what cannot be read, as the first channel of the others, and why."""
+        first = self._chosen(self.wells[0])[0][0]
+        place = PlateFiles(folder).pictures
+        for position, reason in self.damaged.items():
+            stem = ".".join(filter(None, (position.name, first)))
+            yield WellImage(position, first, place / f"{stem}.tif"), reason
 
     def _parts(self, folder: Path) -> Iterator[tuple[WellImage, _Image, int | None]]:
         """Yield the pictures to write, and where each comes from."""
@@ -161,24 +211,26 @@ class HcsPlate:
         if self.channel is None:
             several = any(len(one.channels) > 1 for one in self.wells)
             return plain_channels(well.channels) if several else [("", None)]
-        known = [name.lower() for name in well.channels]
+        known = {name.lower(): number for name, number in plain_channels(well.channels)}
+        known |= {name.lower(): number for number, name in enumerate(well.channels)}
         text = str(self.channel).lower()
-        number = known.index(text) if text in known else int(text) if text.isdecimal() else -1
-        if not 0 <= number < len(known):
+        number = known.get(text, int(text) if text.isdecimal() else -1)
+        if number is None or not 0 <= number < len(well.channels):
             held = ", ".join(well.channels)
             got = f"channel {self.channel!r} of {held} in {well.position.name}"
             raise refused(self.path, got, "one of its channels")
         return [("", number)]
 
-    def _digest(self) -> str:
-        """Return the digest of the metadata, and of the names and sizes of everything else."""
-        digest = hashlib.sha256()
-        for path in sorted(path for path in self.path.rglob("*") if path.is_file()):
-            name = path.relative_to(self.path).as_posix()
-            digest.update(f"{name}\0{path.stat().st_size}\0".encode("utf-8", "surrogateescape"))
-            if path.name in _METADATA:
-                digest.update(path.read_bytes())
-        return digest.hexdigest()
+
+def _digest(array: Any) -> str:
+    """Return the digest of the files of an array: their names in it and their bytes."""
+    root = Path(array.store.root) / array.path
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode("utf-8", "surrogateescape"))
+        with contextlib.suppress(OSError):  # what cannot be read is rejected
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @needs("formats", "reading OME-Zarr")
@@ -215,51 +267,57 @@ def read_hcs_plate(
     about = _attributes(path)["plate"]
     images: list[_Image] = []
     left_out: list[str] = []
+    damaged: dict[Position, str] = {}
     try:
         store = zarr.open_group(path, mode="r")
         names = [[str(one["name"]) for one in about.get(part, ())] for part in ("rows", "columns")]
-        for entry in about["wells"]:
-            well = path / str(entry["path"])
-            fields = _attributes(well).get("well", {}).get("images", ())
-            if not fields:
-                left_out.append(str(entry["path"]))
-            if len(fields) > 1:
-                raise ValueError(
-                    f"{entry['path']} has {len(fields)} fields, expected one picture of each well"
-                )
-            for field in fields:
-                inside = f"{entry['path']}/{field['path']}"
-                images.append(_image(path, store, inside, _position(entry, names)))
+        entries = [(str(entry["path"]), _position(entry, names)) for entry in about["wells"]]
     except ValueError as error:
-        raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise ValueError(f"{path}: {error}") from error
     except Exception as error:  # zarr raises what it likes, and metadata may hold anything
         raise refused(
             path, f"a damaged plate ({type(error).__name__}: {error})", "OME-Zarr"
         ) from error
+    at: dict[Position, str] = {}
+    for well, position in entries:
+        if position in at:
+            raise ValueError(f"{path}: {at[position]} and {well} are both well {position.name}")
+        at[position] = well
+        try:
+            fields = _attributes(path / well).get("well", {}).get("images", ())
+            if len(fields) == 1:
+                images.append(_image(path, store, f"{well}/{fields[0]['path']}", position))
+        except Exception as error:  # one bad well must never stop the others
+            damaged[position] = f"a damaged picture ({type(error).__name__}: {error})"
+            continue
+        if not fields:
+            left_out.append(well)
+        if len(fields) > 1:
+            raise ValueError(
+                f"{path}: {well} has {len(fields)} fields, expected one picture of each well"
+            )
     if not images:
-        raise ValueError(f"{path}: expected wells with pictures, got none")
+        why = f": {next(iter(damaged.values()))}" if damaged else ""
+        raise ValueError(f"{path}: expected wells with pictures, got none{why}")
     for image in images:
         if image.planes > 1 and projection == "none":
             raise ValueError(
                 f"{path}: {image.position.name} has {image.planes} planes: take the brightest of "
                 "all (--projection max)"
             )
-    if channel is None:
-        counts = {len(image.channels) for image in images}
-        nameless = [image for image in images if image.channels == ("0",)]
-        if len(counts) > 1 and nameless:
-            raise ValueError(
-                f"{path}: {nameless[0].position.name} has one channel without a name, others have "
-                "several: choose one (--channel)"
-            )
-    shape = plate or _shape(names, [image.position for image in images])
-    for image in images:
+    if max(len(image.channels) for image in images) > 1:
         try:
-            shape.require(image.position, image.position.name)
+            check_names({image.position.name: image.channels for image in images}, channel)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    shape = plate or _shape(names, [image.position for image in images])
+    for position in (*(image.position for image in images), *damaged):
+        try:
+            shape.require(position, position.name)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
     images.sort(key=lambda image: image.position)
-    return HcsPlate(path, shape, tuple(images), tuple(left_out), channel)
+    return HcsPlate(path, shape, tuple(images), tuple(left_out), damaged, channel)
 
 
 def _attributes(group: Path) -> Mapping[str, Any]:
@@ -289,34 +347,37 @@ def _image(path: Path, store: Any, inside: str, position: Position) -> _Image:
     for shape in (array.shape, array.chunks):  # a chunk is decoded whole
         check_memory(path / inside, math.prod(shape), array.dtype.itemsize)
     count = sizes.get("c", 1)
+    calibration = _calibration(scales)
+    # Chunks that hold nothing need not be there: of a copy that is cut short some are not, either.
+    there = array.nchunks_initialized
+    missing = f"{array.nchunks - there} of {array.nchunks} chunks are not there and count as 0"
+    missing = missing if 0 < there < array.nchunks else ""
     labels = [str(one.get("label", "")) for one in about.get("omero", {}).get("channels", ())]
     return _Image(
         position,
         array,
         "".join(axes),
         channel_names(labels, count),
-        of_sides(*_sides(scales)).pixel_size,
+        calibration.pixel_size,
+        (*filter(None, (calibration.note, missing)),),
     )
 
 
-def _sides(scales: Mapping[str, Any]) -> tuple[float, float]:
-    """Return width and height of a pixel [µm]; 0 where the file does not say."""
+def _calibration(scales: Mapping[str, Any]) -> Calibration:
+    """Judge the sides of a pixel; a file that gives none says nothing."""
     steps = (
         *scales["datasets"][0].get("coordinateTransformations", ()),
         *scales.get("coordinateTransformations", ()),
     )
-    sides = [1.0, 1.0]
-    found = False
-    for step in steps:
-        if step.get("type") == "scale":
-            sides = [side * float(by) for side, by in zip(sides, step["scale"][-2:], strict=True)]
-            found = True
-    units = [one.get("unit", "") if isinstance(one, dict) else "" for one in scales.get("axes", ())]
-    height, width = (
-        side * _MICROMETRES.get(unit, 0.0)
-        for side, unit in zip(sides, units[-2:] or ("", ""), strict=True)
-    )
-    return (width, height) if found else (0.0, 0.0)
+    factors = [step["scale"][-2:] for step in steps if step.get("type") == "scale"]
+    units = [one.get("unit") if isinstance(one, dict) else None for one in scales.get("axes", ())]
+    unit = units[-1] if units else None
+    if not factors or unit is None:
+        return Calibration()
+    if str(unit) not in _MICROMETRES or units[-2] != unit:
+        return Calibration(None, f"its pixels have a size in {unit!r}, which is not known")
+    height, width = (math.prod(map(float, each)) for each in zip(*factors, strict=True))
+    return of_sides(width * _MICROMETRES[str(unit)], height * _MICROMETRES[str(unit)])
 
 
 def _position(entry: Mapping[str, Any], names: Sequence[Sequence[str]]) -> Position:
@@ -347,6 +408,8 @@ def _tiff(pixels: NDArray[Any], pixel_size: float | None) -> bytes:
 
     file = io.BytesIO()
     options: dict[str, Any] = {"photometric": "minisblack"}
+    if pixel_size is not None:
+        options |= {"resolution": (1e4 / pixel_size,) * 2, "resolutionunit": "CENTIMETER"}
     if pixels.dtype in (np.uint8, np.uint16, np.float32):
         options = {"imagej": True}
         if pixel_size is not None:

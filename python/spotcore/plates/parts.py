@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from spotcore.images.picture import Contents
+from spotcore.images.picture import Contents, check_names, plain_channels
 from spotcore.images.read import contents
 from spotcore.images.refusal import ImageError
 
-__all__ = ["Part", "parts_of", "plain_channels"]
+__all__ = ["Part", "parts_of"]
 
 
 class Part(NamedTuple):
@@ -61,7 +60,19 @@ def parts_of(
     ImportError
         If the package that reads a format is not there.
     """
-    found = {name: _contents(folder / name, projection, channel) for name in names}
+    whole = {name: _contents(folder / name) for name in names}
+    try:
+        check_names({name: each.channels for name, each in whole.items() if each}, channel)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    found = {
+        name: None
+        if each is None
+        else Contents(
+            each.planes if projection == "none" else 1, each.channels if channel is None else ()
+        )
+        for name, each in whole.items()
+    }
     held = {name: each for name, each in found.items() if each is not None}
     several = sorted(name for name, each in held.items() if each.planes > 1 or each.channels)
     if not several:
@@ -94,30 +105,12 @@ def parts_of(
     }
 
 
-def plain_channels(channels: Sequence[str]) -> list[tuple[str, int | None]]:
-    """Name the channels of a file as files can be called, and number them; one where it has none.
-
-    Channels that have only a number are called "channel0", "channel1", ..., as `read_image` counts
-    them.
-    """
-    if not channels:
-        return [("", None)]
-    plain = [re.sub(r"[^\w+-]+", "_", name).strip("_") for name in channels]
-    if len({name.casefold() for name in plain}) < len(plain) or not all(plain):
-        plain = [str(number) for number in range(len(channels))]
-    return [
-        (f"channel{name}" if name.isdecimal() else name, number)
-        for number, name in enumerate(plain)
-    ]
-
-
-def _contents(path: Path, projection: str, channel: str | int | None) -> Contents | None:
-    """Return what of a file is to be chosen from; None where it cannot be read."""
+def _contents(path: Path) -> Contents | None:
+    """Return what a file holds; None where it cannot be read."""
     try:
-        planes, channels = contents(path)
+        return contents(path)
     except (ImageError, OSError):
         return None
-    return Contents(planes if projection == "none" else 1, channels if channel is None else ())
 
 
 def _words(held: Contents) -> str:

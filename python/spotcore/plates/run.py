@@ -14,7 +14,7 @@ from spotcore.plates.files import PlateImages
 from spotcore.plates.layout import Layout
 from spotcore.plates.local import run_local
 from spotcore.plates.used import check_plate_folder, remove_parts
-from spotcore.plates.work import Job, finished
+from spotcore.plates.work import Job, finished, refuse
 from spotcore.results import PlateFiles, PlateRecord, Record
 from spotcore.results.plate import PlateWell, WellRow
 from spotcore.results.record import now, read_record
@@ -77,12 +77,17 @@ def run_plate(
     check_plate_folder(
         folder, {image.name: image.path for image in images.wells}, layout is not None
     )
-    if images.make is not None:
-        images.make(folder)
+    unmade = {} if images.make is None else images.make(folder)
     require_folder(files.wells)
-    for place in (folder, files.wells):
+    for place in (folder, files.wells, files.pictures):
         remove_parts(place)
-    remove_files(files.of_all_wells)
+    remove_files(
+        [
+            *files.of_all_wells,
+            *files.exports.written,
+            *files.wells.glob(files.cells_of_colours("*").name),
+        ]
+    )
     # Before the work: what the settings name may be another file after it.
     digest, of_wells = settings_hash(settings), well_settings_hash(settings)
     jobs = [
@@ -96,7 +101,10 @@ def run_plate(
         )
         for image in images.wells
     ]
-    todo = [job for job in jobs if finished(job) is None]
+    for job in jobs:
+        if job.files.name in unmade:
+            refuse(job, unmade[job.files.name], final=False)
+    todo = [job for job in jobs if job.files.name not in unmade and finished(job) is None]
     done = len(jobs) - len(todo)
     if progress is not None:
         progress(done, len(jobs), None)

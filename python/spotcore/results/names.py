@@ -240,6 +240,13 @@ class ExportFiles:
         """Name the grid of a channel for LabKey."""
         return self._of_channel("labkey", channel)
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """Those that are there, of any plate and channel."""
+        kinds = ("ctl*.txt", "labkey*.txt", "*.parquet", "*.fcs")
+        found = [path for kind in kinds for path in self.folder.glob(kind)]
+        return (self.workbook, self.document, self.apex, *found)
+
     def _of_channel(self, format: str, channel: str) -> Path:
         return self.folder / ".".join(filter(None, (format, channel, "txt")))
 
