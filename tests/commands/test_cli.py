@@ -133,7 +133,8 @@ def test_options_reach_the_solver(tmp_path, well):
     assert (record["well"]["preset"], record["well"]["polarity"]) == ("paper", "bright")
     assert record["well"]["lam"] == 2.5 and record["threshold"] == 7
     assert (record["solve"]["iterations"], record["solve"]["stop_reason"]) == (12, "max_iter")
-    assert record["image"]["channel"] == "channel 0" and record["image"]["pixel_size_um"] is None
+    assert record["settings"]["channel"] == "0" and record["image"]["channel"] == "grey"  # has one
+    assert record["image"]["pixel_size_um"] is None
     scores = read_columns(tmp_path / "out" / "well.cells.csv", ["score"])["score"]
     assert (scores >= 7).all()
 
