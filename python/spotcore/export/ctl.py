@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spotcore._files import one_line
-from spotcore.export.grids import Codes, channels_of, grid, require_plate, row_letters, write_lines
+from spotcore.export.grids import (
+    Codes,
+    grid,
+    header_line,
+    require_plate,
+    row_lines,
+    write_channels,
+)
 from spotcore.results import ResultFolder
 from spotcore.results.names import ExportFiles
 from spotcore.results.plate import PlateRecord, WellRow
@@ -55,13 +62,12 @@ def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
         If the result is not that of a plate.
     """
     plate = require_plate(result)
-    paths = []
-    for channel in channels_of(plate):
-        path = files.ctl(channel)
-        lines = [*_header(result, plate, channel), *_grids(result, plate, channel)]
-        write_lines(path, lines)
-        paths.append(path)
-    return paths
+
+    def lines(channel: str) -> Iterator[str]:
+        yield from _header(result, plate, channel)
+        yield from _grids(result, plate, channel)
+
+    return write_channels(plate, files.ctl, lines)
 
 
 def _header(result: ResultFolder, plate: PlateRecord, channel: str) -> Iterator[str]:
@@ -85,15 +91,12 @@ def _grids(result: ResultFolder, plate: PlateRecord, channel: str) -> Iterator[s
         "Mean spot sizes (1E-3 Sq.mm)": _mean_size,
         "Well areas covered by spots (% of counted area)": _covered,
     }
-    head = "\t" + "\t".join(map(str, range(1, plate.columns + 1)))
     counted = [row for row in result.rows() if row.channel == (channel or None) and row.count]
     for title, number in numbers.items():
         if counted and all(number(row) is None for row in counted):
             continue  # without a calibration, or of an old version
-        yield from (f"\t{title}", "", head, _RULE, "")
-        texts = grid(result, channel, number, CODES)
-        for letters, row in zip(row_letters(plate), texts, strict=True):
-            yield "\t".join((letters, *row))
+        yield from (f"\t{title}", "", header_line(plate), _RULE, "")
+        yield from row_lines(grid(result, channel, number, CODES))
         yield from (_RULE, _LEGEND, "", "")
 
 

@@ -11,7 +11,7 @@ from spotcore.plates.wells import PlateFormat, well_name
 from spotcore.results import ResultFolder
 from spotcore.results.plate import PlateRecord, WellRow
 
-__all__ = ["Codes", "channels_of", "grid", "require_plate", "row_letters", "write_lines"]
+__all__ = ["Codes", "grid", "header_line", "require_plate", "row_lines", "write_channels"]
 
 
 class Codes(NamedTuple):
@@ -47,11 +47,6 @@ def require_plate(result: ResultFolder) -> PlateRecord:
             "of pictures; xlsx, json, parquet and fcs are for both"
         )
     return result.plate
-
-
-def channels_of(plate: PlateRecord) -> tuple[str, ...]:
-    """Return the channels of a plate, "" for the one that has no name."""
-    return plate.channels or ("",)
 
 
 def grid(
@@ -96,12 +91,30 @@ def _text(row: WellRow, number: float | None, codes: Codes) -> str:
     return str(number) if isinstance(number, int) else f"{number:.7g}"
 
 
-def row_letters(plate: PlateRecord) -> list[str]:
-    """Return the names of a plate's rows."""
-    return [well_name(row, 0).rstrip("1") for row in range(plate.rows)]
+def header_line(plate: PlateRecord) -> str:
+    """Return the line of the columns' numbers above a grid."""
+    return "\t" + "\t".join(map(str, range(1, plate.columns + 1)))
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines of text as the readers' programs do, whole or not at all."""
-    with atomic_file(path) as file:
-        file.write("".join(f"{line}\r\n" for line in lines).encode())
+def row_lines(grid: list[list[str]]) -> list[str]:
+    """Return the lines of a grid's rows: a letter, and what stands in the columns."""
+    return ["\t".join((well_name(row, 0).rstrip("1"), *texts)) for row, texts in enumerate(grid)]
+
+
+def write_channels(
+    plate: PlateRecord, path_of: Callable[[str], Path], lines_of: Callable[[str], Iterable[str]]
+) -> list[Path]:
+    """Write the text of each channel, "" where there is one, as the readers' programs do.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, each written whole or not at all.
+    """
+    paths = []
+    for channel in plate.channels or ("",):
+        text = "".join(f"{line}\r\n" for line in lines_of(channel))
+        with atomic_file(path_of(channel)) as file:
+            file.write(text.encode())
+        paths.append(path_of(channel))
+    return paths

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from spotcore._files import one_line
-from spotcore.export.grids import Codes, channels_of, grid, require_plate, row_letters, write_lines
+from spotcore.export.grids import (
+    Codes,
+    grid,
+    header_line,
+    require_plate,
+    row_lines,
+    write_channels,
+)
 from spotcore.results import ResultFolder
 from spotcore.results.names import ExportFiles
 
@@ -40,18 +48,12 @@ def write(result: ResultFolder, files: ExportFiles) -> list[Path]:
         If the result is not that of a plate.
     """
     plate = require_plate(result)
-    paths = []
-    for channel in channels_of(plate):
+
+    def lines(channel: str) -> Iterator[str]:
         title = " ".join(filter(None, (one_line(result.folder.resolve().name), channel)))
-        lines = [
-            f"{title}, counted by spotcore {one_line(plate.spotcore)}",
-            "",
-            "\t" + "\t".join(map(str, range(1, plate.columns + 1))),
-        ]
-        texts = grid(result, channel, lambda row: row.count, CODES)
-        for letters, row in zip(row_letters(plate), texts, strict=True):
-            lines.append("\t".join((letters, *row)))
-        path = files.labkey(channel)
-        write_lines(path, lines)
-        paths.append(path)
-    return paths
+        yield f"{title}, counted by spotcore {one_line(plate.spotcore)}"
+        yield ""
+        yield header_line(plate)
+        yield from row_lines(grid(result, channel, lambda row: row.count, CODES))
+
+    return write_channels(plate, files.labkey, lines)

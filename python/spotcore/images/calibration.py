@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from spotcore.images.picture import PIXEL_SIZE_LIMITS
 
-__all__ = ["Calibration", "of_ome", "of_printing", "of_sides", "of_tiff"]
+__all__ = ["Calibration", "of_ngff", "of_ome", "of_printing", "of_sides", "of_tiff"]
 
 _INCH = 25_400.0  # µm
 _MICROMETRES = {
@@ -20,6 +22,17 @@ _MICROMETRES = {
     "mm": 1e3,
     "cm": 1e4,
     "inch": _INCH,
+}
+_NGFF_MICROMETRES = {
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "micron": 1.0,
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
 }
 #: Dots per inch of screens, scanners and printers, which converters write in any unit.
 _PRINTING = (72, 75, 96, 100, 120, 144, 150, 180, 200, 240, 300, 360, 400, 600, 720, 1200, 2400)
@@ -97,3 +110,20 @@ def of_ome(xml: str) -> Calibration:
     except (ElementTree.ParseError, ValueError) as error:
         return Calibration(None, f"its OME metadata cannot be read ({error})")
     return Calibration()
+
+
+def of_ngff(scales: Mapping[str, Any]) -> Calibration:
+    """Judge the scales of OME-Zarr's multiscales, of which one that gives none says nothing."""
+    steps = (
+        *scales["datasets"][0].get("coordinateTransformations", ()),
+        *scales.get("coordinateTransformations", ()),
+    )
+    factors = [step["scale"][-2:] for step in steps if step.get("type") == "scale"]
+    units = [one.get("unit") if isinstance(one, dict) else None for one in scales.get("axes", ())]
+    unit = units[-1] if units else None
+    if not factors or unit is None:
+        return Calibration()
+    if str(unit) not in _NGFF_MICROMETRES or units[-2] != unit:
+        return Calibration(None, f"its pixels have a size in {unit!r}, which is not known")
+    height, width = (math.prod(map(float, each)) for each in zip(*factors, strict=True))
+    return of_sides(width * _NGFF_MICROMETRES[str(unit)], height * _NGFF_MICROMETRES[str(unit)])

@@ -28,7 +28,6 @@ __all__ = ["CZI_MAGIC", "czi_contents", "decode_czi"]
 
 CZI_MAGIC = b"ZISRAWFILE"
 _JPEG, _LZW, _JPEG_XR, _ZSTD, _ZSTD_WITH_HEADER = 1, 2, 4, 5, 6
-_NAMES = {0: "nothing", _JPEG: "JPEG", _LZW: "LZW", _JPEG_XR: "JPEG XR", _ZSTD: "Zstandard"}
 
 
 class _Tile(NamedTuple):
@@ -158,7 +157,7 @@ def _decoded(path: Path, data: bytes, tile: _Tile) -> NDArray[Any]:
     elif codec != 0:
         raise refused(
             path,
-            f"a CZI compressed by {_NAMES.get(codec, f'method {codec}')}",
+            f"a CZI compressed by method {codec}",
             "one saved uncompressed, or by Zstandard or JPEG XR",
         )
     if len(raw) < size:

@@ -24,6 +24,7 @@ __all__ = [
     "Planes",
     "as_pixel_size",
     "channel_names",
+    "channel_number",
     "check_names",
     "luminance",
     "picture_of",
@@ -243,12 +244,8 @@ def _grey(
     samples = decoded.samples
     count = samples.shape[2]
     if channel is not None:
-        number = _named(decoded.channels).get(str(channel).lower(), channel)
-        try:
-            index = int(number)
-        except (TypeError, ValueError, OverflowError):  # a record may say anything
-            index = -1
-        if not 0 <= index < count:
+        index = channel_number(channel, decoded.channels, count)
+        if index is None:
             held = ", ".join(decoded.channels) or f"{count}"
             raise refused(path, f"channel {channel!r} of a file of {held}", "one of its channels")
         name = "grey" if count == 1 else f"channel {channel}"
@@ -268,7 +265,17 @@ def _grey(
     return luminance(colours.astype(np.float32)), "luminance"
 
 
-def _named(channels: tuple[str, ...]) -> dict[str, int]:
+def channel_number(channel: str | int, channels: Sequence[str], count: int) -> int | None:
+    """Return which of so many channels is meant, by name or number; None if it is none of them."""
+    number = _named(channels).get(str(channel).lower(), channel)
+    try:
+        index = int(number)
+    except (TypeError, ValueError, OverflowError):  # a record may say anything
+        return None
+    return index if 0 <= index < count else None
+
+
+def _named(channels: Sequence[str]) -> dict[str, int]:
     """Return the numbers of the channels by their names, and those of files, in lower case."""
     named = {name.lower(): number for number, name in enumerate(channels)}
     plain = {name.lower(): number for number, (name, _) in enumerate(plain_channels(channels))}

@@ -16,7 +16,14 @@ from spotcore.plates.wells import PlateFormat, Position, plate_format
 from spotcore.results.names import PlateFiles, WellFiles
 from spotcore.results.read import file_digest
 
-__all__ = ["PlateImages", "WellImage", "check_channels", "find_images", "same_pictures"]
+__all__ = [
+    "PlateImages",
+    "WellImage",
+    "check_channels",
+    "find_images",
+    "place_order",
+    "same_pictures",
+]
 
 #: What is a picture by its name alone, and has to be one: then it is refused, not passed over.
 SUFFIXES = frozenset(
@@ -183,7 +190,7 @@ def find_images(
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     return PlateImages(
-        wells=tuple(sorted(wells, key=_order)),
+        wells=tuple(sorted(wells, key=place_order)),
         pattern=chosen.text,
         plate=plate,
         ignored=tuple(sorted(name for name in rest if _is_picture(source / name))),
@@ -207,7 +214,8 @@ def same_pictures(images: PlateImages) -> list[tuple[str, ...]]:
     return [tuple(names) for names in digests.values() if names[1:]]
 
 
-def _order(image: WellImage) -> tuple[Position, str]:
+def place_order(image: WellImage) -> tuple[Position, str]:
+    """Sort by row, column and channel."""
     return image.position, image.channel
 
 

@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from spotcore._backends import needs
 from spotcore._files import atomic_file, remove_files, require_folder, write_json
-from spotcore.images.calibration import Calibration, of_sides
+from spotcore.images.calibration import of_ngff
 from spotcore.images.limits import check_memory, check_size
-from spotcore.images.picture import channel_names, check_names, plain_channels
+from spotcore.images.picture import channel_names, channel_number, check_names, plain_channels
 from spotcore.images.refusal import refused
-from spotcore.plates.files import PlateImages, WellImage, check_channels
+from spotcore.plates.files import PlateImages, WellImage, check_channels, place_order
 from spotcore.plates.wells import FORMATS, PlateFormat, Position, parse_row
 from spotcore.results.names import PlateFiles
 from spotcore.results.read import read_json
@@ -32,17 +32,6 @@ from spotcore.results.read import read_json
 __all__ = ["HcsPlate", "is_hcs_plate", "read_hcs_plate"]
 
 _AXES = "tczyx"  # where a file does not say
-_MICROMETRES = {
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "micron": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-}
 
 
 def is_hcs_plate(path: Path) -> bool:
@@ -134,7 +123,7 @@ class HcsPlate:
             raise ValueError(f"{self.path}: {error}") from None
         wells += [image for image, _ in self._damaged(folder)]
         return PlateImages(
-            tuple(sorted(wells, key=lambda image: (image.position, image.channel))),
+            tuple(sorted(wells, key=place_order)),
             None,
             self.plate,
             self.left_out,
@@ -190,32 +179,28 @@ class HcsPlate:
     def _damaged(self, folder: Path) -> Iterator[tuple[WellImage, str]]:
         """Yield what cannot be read, as the first channel of the others, and why."""
         first = self._chosen(self.wells[0])[0][0]
-        place = PlateFiles(folder).pictures
         for position, reason in self.damaged.items():
-            stem = ".".join(filter(None, (position.name, first)))
-            yield WellImage(position, first, place / f"{stem}.tif"), reason
+            yield self._named(folder, position, first), reason
 
     def _parts(self, folder: Path) -> Iterator[tuple[WellImage, _Image, int | None]]:
         """Yield the pictures to write, and where each comes from."""
-        place = PlateFiles(folder).pictures
         for well in self.wells:
             for name, number in self._chosen(well):
-                stem = ".".join(filter(None, (well.position.name, name)))
-                # Of one that was asked for, the file has no other.
-                only = None if self.channel is None else 0
-                image = WellImage(well.position, name, place / f"{stem}.tif", file_channel=only)
-                yield image, well, number
+                yield self._named(folder, well.position, name), well, number
+
+    def _named(self, folder: Path, position: Position, channel: str) -> WellImage:
+        """Name the picture of a well; of a channel that was asked for, the file has no other."""
+        only = None if self.channel is None else 0
+        image = WellImage(position, channel, Path(), file_channel=only)
+        return replace(image, path=PlateFiles(folder).pictures / f"{image.name}.tif")
 
     def _chosen(self, well: _Image) -> list[tuple[str, int | None]]:
         """Return names and numbers of the channels of a well that are meant."""
         if self.channel is None:
             several = any(len(one.channels) > 1 for one in self.wells)
             return plain_channels(well.channels) if several else [("", None)]
-        known = {name.lower(): number for name, number in plain_channels(well.channels)}
-        known |= {name.lower(): number for number, name in enumerate(well.channels)}
-        text = str(self.channel).lower()
-        number = known.get(text, int(text) if text.isdecimal() else -1)
-        if number is None or not 0 <= number < len(well.channels):
+        number = channel_number(self.channel, well.channels, len(well.channels))
+        if number is None:
             held = ", ".join(well.channels)
             got = f"channel {self.channel!r} of {held} in {well.position.name}"
             raise refused(self.path, got, "one of its channels")
@@ -347,7 +332,7 @@ def _image(path: Path, store: Any, inside: str, position: Position) -> _Image:
     for shape in (array.shape, array.chunks):  # a chunk is decoded whole
         check_memory(path / inside, math.prod(shape), array.dtype.itemsize)
     count = sizes.get("c", 1)
-    calibration = _calibration(scales)
+    calibration = of_ngff(scales)
     # Chunks that hold nothing need not be there: of a copy that is cut short some are not, either.
     there = array.nchunks_initialized
     missing = f"{array.nchunks - there} of {array.nchunks} chunks are not there and count as 0"
@@ -361,23 +346,6 @@ def _image(path: Path, store: Any, inside: str, position: Position) -> _Image:
         calibration.pixel_size,
         (*filter(None, (calibration.note, missing)),),
     )
-
-
-def _calibration(scales: Mapping[str, Any]) -> Calibration:
-    """Judge the sides of a pixel; a file that gives none says nothing."""
-    steps = (
-        *scales["datasets"][0].get("coordinateTransformations", ()),
-        *scales.get("coordinateTransformations", ()),
-    )
-    factors = [step["scale"][-2:] for step in steps if step.get("type") == "scale"]
-    units = [one.get("unit") if isinstance(one, dict) else None for one in scales.get("axes", ())]
-    unit = units[-1] if units else None
-    if not factors or unit is None:
-        return Calibration()
-    if str(unit) not in _MICROMETRES or units[-2] != unit:
-        return Calibration(None, f"its pixels have a size in {unit!r}, which is not known")
-    height, width = (math.prod(map(float, each)) for each in zip(*factors, strict=True))
-    return of_sides(width * _MICROMETRES[str(unit)], height * _MICROMETRES[str(unit)])
 
 
 def _position(entry: Mapping[str, Any], names: Sequence[Sequence[str]]) -> Position:
