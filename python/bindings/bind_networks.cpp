@@ -1,5 +1,6 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "spotcore/hourglass.hpp"
 #include "spotcore/networks.hpp"
 
 namespace spotcore::bindings {
@@ -85,6 +86,49 @@ py::tuple run(Network& network, const py::object& images_object, bool with_maps,
   return py::make_tuple(maps, scores);
 }
 
+// (kernels [outputs, inputs, S, S], bias [outputs] or None)
+HourglassLayer layer_from(const py::handle& item) {
+  const auto fields = item.cast<py::tuple>();
+  if (fields.size() != 2) throw py::value_error("layers: expected (kernels, bias)");
+  const auto kernels = strict(fields[0], "layers", 4);
+  expect_square(kernels, "layers");
+  HourglassLayer layer{kernels.shape(0), kernels.shape(1), kernels.shape(2), to_vector(kernels), {}};
+  if (!fields[1].is_none()) layer.bias = to_vector(strict(fields[1], "layers", 1));
+  return layer;
+}
+
+std::vector<HourglassLayer> layers_from(const py::sequence& items) {
+  std::vector<HourglassLayer> layers;
+  for (const py::handle item : items) layers.push_back(layer_from(item));
+  return layers;
+}
+
+std::unique_ptr<Hourglass> hourglass(const py::tuple& lift, const py::sequence& down,
+                                     const py::sequence& deepen, const py::sequence& lower,
+                                     const py::sequence& refine, const py::sequence& cells,
+                                     const py::sequence& kinds, int threads,
+                                     const std::string& isa) {
+  const std::vector<HourglassLayer> of_cells = layers_from(cells), of_kinds = layers_from(kinds);
+  if (of_cells.size() != 2 || of_kinds.size() != 2) {
+    throw py::value_error("cells, kinds: expected two layers each");
+  }
+  return make_hourglass({layer_from(lift), layers_from(down), layers_from(deepen),
+                         layers_from(lower), layers_from(refine), of_cells[0], of_cells[1],
+                         of_kinds[0], of_kinds[1]},
+                        execution(threads, isa));
+}
+
+// view [C, H, W] -> (cells [.., H, W], kinds [.., H / 2, W / 2])
+py::tuple run_hourglass(Hourglass& network, const py::object& view_object) {
+  const auto view = strict(view_object, "view", 3);
+  const StackView in = stack_view(view);
+  py::array_t<float> cells = new_stack(network.cells(), in.height, in.width);
+  py::array_t<float> kinds = new_stack(network.kinds(), in.height / 2, in.width / 2);
+  const std::span<float> to_cells = values_of(cells), to_kinds = values_of(kinds);
+  without_gil([&] { network.run(in, to_cells, to_kinds); });
+  return py::make_tuple(cells, kinds);
+}
+
 }  // namespace
 
 void bind_networks(py::module_& module) {
@@ -92,6 +136,11 @@ void bind_networks(py::module_& module) {
   py::class_<Network>(module, "Network").def("run", &run, "images"_a, "maps"_a, "scores"_a);
   module.def("spotnet", &spotnet, "analysis"_a, "synthesis"_a, "bias"_a, "alpha"_a,
              "nonlinearity"_a, "score_weights"_a, "threads"_a = 0, "isa"_a = "auto");
+  py::class_<Hourglass>(module, "Hourglass")
+      .def_property_readonly("stride", &Hourglass::stride)
+      .def("run", &run_hourglass, "view"_a);
+  module.def("hourglass", &hourglass, "lift"_a, "down"_a, "deepen"_a, "lower"_a, "refine"_a,
+             "cells"_a, "kinds"_a, "threads"_a = 0, "isa"_a = "auto");
   module.def("convnet", &convnet, "layers"_a, "score_weights"_a, "threads"_a = 0, "isa"_a = "auto");
 }
 

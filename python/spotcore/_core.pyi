@@ -132,6 +132,24 @@ def primal_dual(
 class Network:
     def run(self, images: _F32, maps: bool, scores: bool) -> tuple[_F32 | None, _F32 | None]: ...
 
+class Hourglass:
+    @property
+    def stride(self) -> int: ...
+    def run(self, view: _F32) -> tuple[_F32, _F32]: ...
+
+_Layer = tuple[_F32, _F32 | None]
+
+def hourglass(
+    lift: _Layer,
+    down: Sequence[_Layer],
+    deepen: Sequence[_Layer],
+    lower: Sequence[_Layer],
+    refine: Sequence[_Layer],
+    cells: Sequence[_Layer],
+    kinds: Sequence[_Layer],
+    threads: int = 0,
+    isa: str = "auto",
+) -> Hourglass: ...
 def spotnet(
     analysis: _F32,
     synthesis: _F32,

@@ -2,21 +2,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "networks/packing.hpp"
 #include "networks/stream.hpp"
 #include "platform/checks.hpp"
 #include "spotcore/networks.hpp"
 
 namespace spotcore {
 namespace {
-
-void require_numbers(const std::vector<float>& values, std::int64_t expected, const char* name) {
-  require(static_cast<std::int64_t>(values.size()) == expected, name, ": expected ", expected,
-          " numbers, got ", values.size());
-}
-
-void require_odd(std::int64_t size, const char* name) {
-  require(size >= 1 && size % 2 == 1, name, ": expected an odd size of kernels, got ", size);
-}
 
 NetworkPlan plan_for(const Execution& execution) {
   NetworkPlan plan;
@@ -38,28 +30,6 @@ AlignedBuffer pack_synthesis(const NetworkPlan& plan, const float* kernels, std:
       }
     }
   }
-  return packed;
-}
-
-// sign * [outputs, inputs, S, S] -> [S rows][S columns][inputs][vectors][lanes]
-AlignedBuffer pack_convolution(const NetworkPlan& plan, const float* kernels, std::int64_t outputs,
-                               std::int64_t inputs, std::int64_t size, float sign) {
-  const std::int64_t padded = plan.vectors(outputs) * plan.lanes(), area = size * size;
-  AlignedBuffer packed(static_cast<std::size_t>(area * inputs * padded));
-  for (std::int64_t k = 0; k < outputs; ++k) {
-    for (std::int64_t c = 0; c < inputs; ++c) {
-      for (std::int64_t d = 0; d < area; ++d) {
-        packed.get()[(d * inputs + c) * padded + k] = sign * kernels[(k * inputs + c) * area + d];
-      }
-    }
-  }
-  return packed;
-}
-
-AlignedBuffer pack_pixel(const NetworkPlan& plan, const std::vector<float>& values) {
-  const auto channels = static_cast<std::int64_t>(values.size());
-  AlignedBuffer packed(static_cast<std::size_t>(plan.vectors(channels) * plan.lanes()));
-  std::copy(values.begin(), values.end(), packed.get());
   return packed;
 }
 
@@ -117,7 +87,7 @@ std::unique_ptr<Network> make_spotnet(const SpotNetWeights& w, Execution executi
     step.size = w.size;
     step.vectors = plan.vectors(w.bins);
     step.outputs = w.bins;
-    step.taps = pack_convolution(plan, w.analysis.data() + l * set, w.bins, 1, w.size,
+    step.taps = pack_convolution(plan.lanes(), w.analysis.data() + l * set, w.bins, 1, w.size,
                                  l == 0 ? 1.0F : -1.0F);
     step.start_pixel = AlignedBuffer(static_cast<std::size_t>(pixel));
     step.nonlinearity = w.nonlinearity;
@@ -161,9 +131,9 @@ std::unique_ptr<Network> make_convnet(const ConvNetWeights& w, Execution executi
     step.vectors = plan.vectors(layer.outputs);
     step.channels = layer.inputs_per_output;
     step.depthwise = layer.inputs_per_output != channels;
-    step.taps = pack_convolution(plan, layer.kernels.data(), layer.outputs, layer.inputs_per_output,
+    step.taps = pack_convolution(plan.lanes(), layer.kernels.data(), layer.outputs, layer.inputs_per_output,
                                  layer.size, 1.0F);
-    step.start_pixel = pack_pixel(plan, layer.bias);
+    step.start_pixel = pack_pixel(plan.lanes(), layer.bias, layer.outputs);
     if (i > 0) step.input = plan.steps.back().z;
     channels = layer.outputs;
     if (i + 1 < w.layers.size()) {

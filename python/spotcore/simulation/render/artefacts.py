@@ -59,7 +59,7 @@ class _Canvas:
     def strength(self, most: float) -> float:
         """Draw an optical density, sometimes below 0: brighter than the membrane."""
         sign = -1.0 if self.rng.random() < 0.2 else 1.0
-        return sign * float(np.exp(self.rng.uniform(np.log(0.02), np.log(most))))
+        return sign * float(np.exp(self.rng.uniform(np.log(0.01), np.log(most))))
 
     def add(self, kind: str, top: int, left: int, density: Image) -> None:
         """Add an artefact whose window begins at a row and a column."""
@@ -181,8 +181,8 @@ def _fibre(canvas: _Canvas) -> None:
 def _arc(canvas: _Canvas) -> None:
     rng, look = canvas.rng, canvas.look
     far, first = look.radius * rng.uniform(0.3, 0.97), rng.uniform(0, 2 * np.pi)
-    angles = first + np.linspace(0, rng.uniform(0.1, 1.5), 24)
-    middle = np.array(look.centre) + rng.normal(0, 0.1 * look.radius, 2)
+    angles = first + np.linspace(0, np.exp(rng.uniform(-2.3, 1.3)), 48)
+    middle = np.array(look.centre) + rng.normal(0, 0.2 * look.radius, 2)
     points = middle + far * np.stack([np.sin(angles), np.cos(angles)], axis=1)
     width = max(0.4, look.radius * np.exp(rng.uniform(np.log(0.002), np.log(0.012))))
     canvas.stroke("arc", points, width, 0.3)

@@ -58,7 +58,7 @@ def draw_ground(rng: np.random.Generator, shape: tuple[int, int], look: WellLook
     lamp = np.maximum(lamp - look.vignette * np.minimum(distance, 1.3) ** 2, 0.05)
     texture = (
         1.0
-        + look.grain * smooth_noise(rng, shape, look.grain_size)
+        + look.grain * _skewed(smooth_noise(rng, shape, look.grain_size), look.specks)
         + look.mottle * smooth_noise(rng, shape, look.mottle_size)
     )
     if look.edge == 0:
@@ -70,7 +70,20 @@ def draw_ground(rng: np.random.Generator, shape: tuple[int, int], look: WellLook
         beyond = np.clip((stretched - look.radius) / look.edge, -30.0, 30.0)
         inside = 1.0 / (1.0 + np.exp(beyond))
         rim = look.rim * np.exp(-0.5 * ((stretched - look.radius) / look.rim_width) ** 2) * uneven
+        if look.ring:
+            inner = stretched - look.radius + 2.0 * look.rim_width
+            rim = rim + look.ring * np.exp(-0.5 * (inner / (0.5 * look.rim_width)) ** 2)
     return Ground(*(np.asarray(each, np.float32) for each in (lamp, texture, inside, rim)))
+
+
+def _skewed(noise: NDArray[np.float32], skew: float) -> NDArray[np.float32]:
+    """Return noise of mean 0 and variance 1 with bright specks, or dark ones where skew < 0."""
+    if abs(skew) < 1e-3:
+        return noise
+    # Of exp(s n): mean exp(s^2 / 2), variance exp(s^2) (exp(s^2) - 1).
+    of_mean = np.exp(skew**2 / 2)
+    spread = of_mean * np.sqrt(np.expm1(skew**2))
+    return np.asarray(np.sign(skew) * (np.exp(skew * noise) - of_mean) / spread, np.float32)
 
 
 def smooth_noise(

@@ -54,6 +54,8 @@ class WellLook:
         Level of the bare membrane in each channel, as a share of full scale.
     grain, grain_size : float
         Standard deviation of the membrane's texture, as a share of its level, and its size.
+    specks : float
+        Skewness of that texture: bright specks above 0, dark ones below.
     mottle, mottle_size : float
         The same of broad patches.
     slope : tuple of two floats
@@ -70,6 +72,8 @@ class WellLook:
         Level around it, as a share of full scale.
     rim, rim_width : float
         How much darker (or brighter, if negative) the rim is, as an optical density; its width.
+    ring : float
+        The same of a second ring inside of the rim.
     artefacts : mapping of str to int
         How many there are of each of `ARTEFACTS`.
     blur : float
@@ -101,6 +105,7 @@ class WellLook:
     membrane: tuple[float, ...] = (0.8,)
     grain: float = 0.01
     grain_size: float = 0.8
+    specks: float = 0.0
     mottle: float = 0.01
     mottle_size: float = 12.0
     slope: tuple[float, float] = (0.0, 0.0)
@@ -112,6 +117,7 @@ class WellLook:
     outside: float = 1.0
     rim: float = 0.1
     rim_width: float = 6.0
+    ring: float = 0.0
     artefacts: Mapping[str, int] = field(default_factory=dict)
     blur: float = 0.5
     resampled: float = 1.0
@@ -170,7 +176,7 @@ class WellLook:
         dark_rim = rng.random() < 0.5
         blank = rng.choice([0.0, 1.0, rng.random()], p=(0.25, 0.45, 0.3))
         resampled = float(np.exp(rng.uniform(-0.7, 0.7))) if rng.random() < 0.3 else 1.0
-        density = float(np.exp(rng.uniform(np.log(0.08), np.log(0.9))))
+        density = float(np.exp(rng.uniform(np.log(0.1), np.log(0.9))))
         return cls(
             dye=dye,
             density=density,
@@ -179,8 +185,9 @@ class WellLook:
             # Some spots have flat tops, many have none.
             saturation=density * float(np.exp(rng.uniform(np.log(0.6), np.log(5.0)))),
             membrane=tuple(float(value) for value in np.clip(level * tint, 0.01, 1.0)),
-            grain=float(np.exp(rng.uniform(np.log(0.002), np.log(0.05)))),
+            grain=float(np.exp(rng.uniform(np.log(0.0015), np.log(0.04)))),
             grain_size=float(rng.uniform(0.4, 2.0)),
+            specks=float(rng.choice([0.0, rng.uniform(-0.8, 0.8)])),
             mottle=float(np.exp(rng.uniform(np.log(0.001), np.log(0.04)))),
             mottle_size=float(size * np.exp(rng.uniform(np.log(0.01), np.log(0.08)))),
             slope=(float(rng.normal(0.0, 0.08)), float(rng.normal(0.0, 0.08))),
@@ -195,11 +202,12 @@ class WellLook:
             outside=float(blank),
             rim=float(rng.uniform(0.02, 0.5) if dark_rim else rng.normal(0.0, 0.05)),
             rim_width=float(size * np.exp(rng.uniform(np.log(0.004), np.log(0.06)))),
+            ring=float(rng.normal(0.0, 0.15)) if rng.random() < 0.25 else 0.0,
             artefacts=_some(rng),
             blur=float(rng.uniform(0.2, 1.2)) if rng.random() < 0.9 else float(rng.uniform(1.2, 3)),
             resampled=resampled,
             bleed=float(rng.uniform(0.02, 0.15)) if glows and rng.random() < 0.2 else 0.0,
-            noise=float(np.exp(rng.uniform(np.log(0.001), np.log(0.02)))),
+            noise=float(np.exp(rng.uniform(np.log(0.0007), np.log(0.015)))),
             electrons=float(np.exp(rng.uniform(np.log(2e3), np.log(5e4)))),
             bad_pixels=float(rng.choice([0.0, 1e-4, 1e-3], p=(0.8, 0.15, 0.05))),
             gain=float(rng.choice([1.0, rng.uniform(0.2, 1.0)])),
@@ -215,4 +223,7 @@ def _some(rng: np.random.Generator) -> dict[str, int]:
     if rng.random() < 0.35:
         return {}
     kinds = [kind for kind in ARTEFACTS if rng.random() < 0.3]
-    return {kind: int(1 + rng.geometric(0.35) * (kind != "bar")) for kind in kinds}
+    some = {kind: int(1 + rng.geometric(0.35) * (kind != "bar")) for kind in kinds}
+    if rng.random() < 0.15:  # a membrane that was wiped: scratches and arcs all over
+        some |= {kind: int(rng.integers(5, 40)) for kind in ("scratch", "arc")}
+    return some

@@ -43,6 +43,10 @@ class SimulatedWell:
         Standard deviation of a Gaussian as pointed as each spot, in pixels.
     snr : ndarray, float64, shape [n]
         Contrast of each spot over the noise of a pixel and the grain of the membrane.
+    visibility : ndarray, float64, shape [n]
+        How far each spot stands out for an eye: the answer of a difference of Gaussians of the
+        spot's width and of three times that, by its standard deviation on the bare membrane, whose
+        noise, grain and mottle it passes as far as they are as large as the spot.
     hidden_by : ndarray, int64, shape [n]
         The stronger cell in whose spot one makes no peak of its own; -1 where it does.
     bleed : ndarray, float64, shape [m, 2]
@@ -65,6 +69,7 @@ class SimulatedWell:
     sigma_limits: NDArray[np.float64]
     width: NDArray[np.float64]
     snr: NDArray[np.float64]
+    visibility: NDArray[np.float64]
     hidden_by: NDArray[np.int64]
     bleed: NDArray[np.float64]
     artefacts: list[Artefact]
@@ -141,7 +146,7 @@ def simulate_well(
         inside,
         n_cells,
         scale / mark,
-        float(rng.uniform(0.3, 1.3)),
+        float(rng.uniform(0.3, 1.6)),
         float(rng.choice([0.0, rng.uniform(0.0, 0.8)])),
         look.grains,
         float(rng.choice([0.0, rng.uniform(0.0, 0.4)])),
@@ -154,6 +159,7 @@ def simulate_well(
     amount = blurred(dye, seen.blur)
     light = np.stack([blurred(plane, seen.blur) for plane in _light(ground, dye, density, seen)])
     image = saved(resized(sensed(rng, light, seen), shape), look)
+    snr, visibility = _seen(spots, amount, ground, seen)
     return SimulatedWell(
         image=image,
         cells=(spots.cells + 0.5) * factor - 0.5,
@@ -162,7 +168,8 @@ def simulate_well(
         psdr=spots.psdr,
         sigma_limits=spots.sigma_limits * mark,
         width=spots.width(seen.blur) * mark,
-        snr=_snr(spots, amount, ground, seen),
+        snr=snr,
+        visibility=visibility,
         hidden_by=_hidden(spots, amount, seen.blur),
         artefacts=[
             a._replace(y=(a.y + 0.5) * factor[0] - 0.5, x=(a.x + 0.5) * factor[1] - 0.5)
@@ -209,15 +216,28 @@ def _light(
     return np.asarray(np.stack(channels), np.float32)
 
 
-def _snr(
+def _seen(
     spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook
-) -> NDArray[np.float64]:
-    """Contrast of each spot in the channel that shows it best, over noise and grain."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the signal to noise and the visibility of spots, in the channel that shows them best.
+
+    A difference of Gaussians of widths w and 3 w answers to a Gaussian spot of width w with 0.4 of
+    its height; of the variance of white noise it passes 0.71 / (4 pi w^2), of a texture with a
+    Gaussian correlation g^2 / (g^2 + w^2) + g^2 / (g^2 + 9 w^2) - 2 g^2 / (g^2 + 5 w^2).
+    """
     y, x = np.rint(spots.cells).astype(int).T
     own = spots.profile(np.zeros(len(spots.cells)), look.blur)
     there = np.maximum(amount[y, x].astype(np.float64), own)
     lamp = ground.lamp[y, x] * ground.inside[y, x]
-    best = np.zeros(len(spots.cells))
+    area = np.maximum(spots.width(look.blur), 0.5) ** 2
+    step = 1.0 / (2**look.bits - 1) / look.gain
+
+    def passed(size: float) -> NDArray[np.float64]:
+        g = size**2 + look.blur**2
+        return g / (g + area) + g / (g + 9 * area) - 2 * g / (g + 5 * area)
+
+    texture = look.grain**2 * passed(look.grain_size) + look.mottle**2 * passed(look.mottle_size)
+    snr, visibility = np.zeros((2, len(spots.cells)))
     for level, absorbed in zip(look.membrane, DYES[look.dye], strict=True):
         if look.glows:
             contrast = lamp * look.density * own
@@ -229,9 +249,12 @@ def _snr(
             )
             bright = lamp * level * with_it
             contrast = lamp * level * (without - with_it)
-        noise = np.sqrt(look.noise**2 + bright / look.electrons + (look.grain * lamp * level) ** 2)
-        best = np.maximum(best, contrast / noise)
-    return best
+        noise = look.noise**2 + bright / look.electrons
+        snr = np.maximum(snr, contrast / np.sqrt(noise + (look.grain * lamp * level) ** 2))
+        white = np.minimum(0.71 / (4 * np.pi * area), 1.0) * (noise + step**2 / 12)
+        around = np.sqrt(white + (lamp * level) ** 2 * texture)
+        visibility = np.maximum(visibility, 0.4 * contrast / around)
+    return snr, visibility
 
 
 def _hidden(spots: Spots, amount: NDArray[np.float32], blur: float) -> NDArray[np.int64]:

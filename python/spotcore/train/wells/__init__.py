@@ -1,0 +1,1 @@
+"""Training of the wells' network: pictures with their truth -> crops -> network -> weights."""

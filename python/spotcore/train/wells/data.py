@@ -1,0 +1,177 @@
+"""Crops of simulated wells as the network sees them, and what it is asked of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotcore.simulation.render import ARTEFACTS, SimulatedWell, simulate_well
+from spotcore.train.wells.model import KINDS
+from spotcore.wells.view import contrast_view, resampled
+
+__all__ = ["CROP", "HELD_OUT", "SEEN", "TYPICAL_WIDTH", "UNSEEN", "Crop", "Shown", "crops", "shown"]
+
+Image = NDArray[np.float32]
+
+CROP = 128
+"""Pixels of a crop's side."""
+TYPICAL_WIDTH = 2.0
+"""Standard deviation of a typical spot in views that the network sees best, in pixels."""
+SEEN, UNSEEN = 7.0, 4.0
+"""Visibility from which on a cell is asked for, and below which it is none."""
+HELD_OUT = 10_000_000
+"""First seed of wells that nothing is trained on."""
+_FEWEST = 3  # cells that tell a typical width
+_KIND_OF = {
+    "scratch": "scratch", "hair": "scratch", "fibre": "scratch", "arc": "scratch",
+    "dust": "dust", "bubble": "dust", "smear": "blotch", "blotch": "blotch", "bar": "writing",
+}  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """The grey picture of a simulated well as it was saved, perhaps more than once.
+
+    Attributes
+    ----------
+    grey : ndarray, float32, shape [H, W]
+        Spots are bright in it.
+    well : SimulatedWell
+    kinds : ndarray, uint8, shape [H, W]
+        Numbers of `KINDS`.
+    """
+
+    grey: Image
+    well: SimulatedWell
+    kinds: NDArray[np.uint8]
+
+    @property
+    def typical_width(self) -> float | None:
+        """Median width of the spots that can be seen, in pixels."""
+        seen = self.well.width[(self.well.hidden_by < 0) & (self.well.visibility > SEEN)]
+        return float(np.median(seen)) if len(seen) >= _FEWEST else None
+
+
+class Crop(NamedTuple):
+    """A part of a view.
+
+    Attributes
+    ----------
+    view : ndarray, float16, shape [2, CROP, CROP]
+    cells : ndarray, float32, shape [n, 5]
+        Of each near it: y, x, whether it is asked for (1) or unclear (0), and the logarithms of its
+        width in pixels of the view and of its visibility.
+    kinds : ndarray, uint8, shape [CROP / 2, CROP / 2]
+        Numbers of `KINDS`.
+    """
+
+    view: NDArray[np.float16]
+    cells: Image
+    kinds: NDArray[np.uint8]
+
+
+def shown(seed: int) -> Shown:
+    """Simulate a well and save it as readers and people do."""
+    rng = np.random.default_rng([seed, 1])
+    side = int(rng.integers(200, 513))
+    well = simulate_well(shape=(side, side), seed=seed)
+    grey = _grey(rng, well)
+    outside = ~well.membrane
+    if rng.random() < 0.5:
+        grey = _saved_again(rng, grey, outside)
+    kinds = np.zeros(well.kinds.shape, np.uint8)
+    for number, name in enumerate(ARTEFACTS, start=1):
+        kinds[well.kinds == number] = KINDS.index(_KIND_OF[name])
+    kinds[outside] = KINDS.index("outside")
+    return Shown(grey if well.look.glows else -grey, well, kinds)
+
+
+def _grey(rng: np.random.Generator, well: SimulatedWell) -> Image:
+    """Return a picture in shades of grey, of colours any mixture that shows the dye."""
+    levels = well.image.astype(np.float32)
+    if levels.ndim == 2:
+        return levels
+    mixed = rng.dirichlet(np.ones(3)).astype(np.float32)
+    luminance = np.array([0.299, 0.587, 0.114], np.float32)
+    share = np.float32(rng.random())
+    return np.asarray(levels @ (share * mixed + (1 - share) * luminance), np.float32)
+
+
+def _saved_again(rng: np.random.Generator, grey: Image, outside: NDArray[np.bool_]) -> Image:
+    """Change a picture [H, W] as it is changed on its way: what is on it stays the same."""
+    from PIL import Image as Pillow
+
+    low, high = float(grey.min()), max(float(grey.max()), float(grey.min()) + 1.0)
+    levels = (grey - low) * (200.0 / (high - low)) + 20.0
+    if outside.any() and rng.random() < 0.4:
+        levels[outside] = rng.choice([0.0, 255.0, 20.0])
+    gain = float(np.exp(rng.uniform(np.log(0.25), 0.0)))
+    levels = levels * gain + rng.uniform(0.0, 220.0 * (1.0 - gain))
+    if rng.random() < 0.5:
+        levels = levels + rng.normal(0.0, rng.uniform(0.5, 3.0), levels.shape)
+    eight = np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
+    if gain > 0.5 and rng.random() < 0.5:
+        file = io.BytesIO()
+        Pillow.fromarray(eight).save(file, "JPEG", quality=int(rng.integers(60, 97)))
+        eight = np.asarray(Pillow.open(file))
+    return eight.astype(np.float32)
+
+
+def crops(seed: int, views: int = 3, each: int = 3) -> Iterator[Crop]:
+    """Cut crops from some views of a simulated well."""
+    rng = np.random.default_rng([seed, 2])
+    picture = shown(seed)
+    crowded = len(picture.well.cells) > 1500
+    for _ in range(1 if crowded else views):
+        yield from _of_view(rng, picture, each)
+
+
+def _of_view(rng: np.random.Generator, picture: Shown, count: int) -> Iterator[Crop]:
+    typical = picture.typical_width or float(np.exp(rng.uniform(np.log(0.7), np.log(8.0))))
+    if rng.random() < 0.7:
+        wanted = TYPICAL_WIDTH * float(np.exp(rng.normal(0.0, 0.4)))
+    else:
+        wanted = float(np.exp(rng.uniform(np.log(0.7), np.log(8.0))))
+    side = min(picture.grey.shape)
+    factor = float(np.clip(wanted / typical, CROP / side, 1.0))
+    view = resampled(picture.grey, factor)
+    pixels = contrast_view(view.pixels).astype(np.float16)
+    well = picture.well
+    asked = (well.hidden_by < 0) & (well.visibility >= SEEN)
+    unclear = ~asked & (well.visibility > UNSEEN)
+    used = asked | unclear
+    places = view.to_view(well.cells[used])
+    columns = [
+        places,
+        asked[used, None],
+        np.log(np.maximum(well.width[used, None] * factor, 0.1)),
+        np.log(np.maximum(well.visibility[used, None], 1.0)),
+    ]
+    bleed = view.to_view(well.bleed)
+    cells = np.concatenate(columns, axis=1)
+    # Spots of another colour are no cells, but nothing in one channel says so.
+    others = np.concatenate([bleed, np.zeros((len(bleed), 3))], axis=1)
+    cells = np.concatenate([cells, others]).astype(np.float32)
+    kinds = _at(picture.kinds, view.pixels.shape, view)
+    height, width = view.pixels.shape
+    for _ in range(count):
+        y, x = (int(rng.integers(0, (size - CROP) // 2 + 1)) * 2 for size in (height, width))
+        local = cells - np.array([y, x, 0, 0, 0], np.float32)
+        near = ((local[:, :2] > -8) & (local[:, :2] < CROP + 8)).all(axis=1)
+        half = np.s_[y // 2 : (y + CROP) // 2, x // 2 : (x + CROP) // 2]
+        yield Crop(pixels[:, y : y + CROP, x : x + CROP], local[near], kinds[half])
+
+
+def _at(kinds: NDArray[np.uint8], shape: tuple[int, ...], view: object) -> NDArray[np.uint8]:
+    """Return kinds at half of a view's size."""
+    rows, columns = (np.arange(size // 2) * 2.0 + 0.5 for size in shape)
+    y = view.to_picture(np.stack([rows, rows], 1))[:, 0]  # type: ignore[attr-defined]
+    x = view.to_picture(np.stack([columns, columns], 1))[:, 1]  # type: ignore[attr-defined]
+    y, x = (
+        np.clip(np.rint(at), 0, size - 1).astype(int)
+        for at, size in zip((y, x), kinds.shape, strict=True)
+    )
+    return kinds[np.ix_(y, x)]
