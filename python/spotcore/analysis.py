@@ -23,12 +23,11 @@ from spotcore.model.observation import ObservationModel
 from spotcore.networks import load_network
 from spotcore.settings import Settings, valid
 from spotcore.solvers import Result, solve
-from spotcore.wells.artefacts import Artefacts
 from spotcore.wells.dye import Colour
 from spotcore.wells.from_picture import at_full_scale, prepare_picture, read_picture
 from spotcore.wells.measure import Limits, Measures, measure_cells, within
 from spotcore.wells.prepare import Well
-from spotcore.wells.spots import find_spots
+from spotcore.wells.spots import Artefacts, find_artefacts, find_marked, find_spots
 from spotcore.wells.status import Status, well_status
 
 if TYPE_CHECKING:
@@ -320,13 +319,22 @@ def _by_network(
     with timed(seconds, "detect"):
         # What the solver would give no weight is not seen; the background is at 0.
         signal = np.where(well.w > 0, well.signal, np.float32(0))
-        cells = network.detect(signal, settings.threshold, mask=well.mask, threads=settings.threads)
+        if well.preset == "paper":
+            cells = network.detect(
+                signal, settings.threshold, mask=well.mask, threads=settings.threads
+            )
+            artefacts = Artefacts.none()
+        else:  # where cells are the wells' network says, what they secreted this one
+            amounts, _ = network.maps_and_score(signal, threads=settings.threads)
+            widths = np.diff(network.parameters.metadata.sigma_limits)
+            cells = find_marked(well, amounts, widths, settings.threshold)
+            artefacts = find_artefacts(well)
     metadata = network.parameters.metadata
     how = Network(type(network).__name__.lower(), metadata.name, metadata.source)
     maps = {}
     if settings.save_maps:
         maps = {"signal": well.signal, "score": network.score(signal)}
-    return _Found(cells, Artefacts.of([]), how, maps)
+    return _Found(cells, artefacts, how, maps)
 
 
 @contextmanager

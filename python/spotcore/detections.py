@@ -51,8 +51,8 @@ class Cells:
 
     Attributes
     ----------
-    y, x : ndarray, int64, shape [n]
-        Positions in pixels, row and column.
+    y, x : ndarray, int64 or float64, shape [n]
+        Positions in pixels, row and column; of wells to a part of a pixel.
     score : ndarray, float32, shape [n]
         Values of the score map there, decreasing.
     secretion : ndarray, float64, shape [n], or None
@@ -67,8 +67,8 @@ class Cells:
         Estimated probability that there is a cell. None where nothing was calibrated.
     """
 
-    y: NDArray[np.int64]
-    x: NDArray[np.int64]
+    y: NDArray[np.int64] | NDArray[np.float64]
+    x: NDArray[np.int64] | NDArray[np.float64]
     score: NDArray[np.float32]
     secretion: NDArray[np.float64] | None
     profile: NDArray[np.float64] | None
@@ -106,7 +106,7 @@ class Cells:
         )
 
     @property
-    def yx(self) -> NDArray[np.int64]:
+    def yx(self) -> NDArray[Any]:
         """Positions (y, x) in pixels, [n, 2]."""
         return np.stack([self.y, self.x], axis=1)
 

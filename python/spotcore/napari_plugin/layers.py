@@ -11,7 +11,7 @@ from spotcore.images.picture import Picture
 from spotcore.images.refusal import ImageError
 from spotcore.results import WellResult
 from spotcore.results.read import Marks
-from spotcore.wells.circle import Circle
+from spotcore.wells.membrane import Circle
 
 __all__ = ["LayerData", "layers"]
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from spotcore.wells.circle import Circle
+    from spotcore.wells.membrane import Circle
 
 __all__ = ["MAX_MARKS", "write_report"]
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 from spotcore.images.picture import PIXEL_SIZE_LIMITS
+from spotcore.networks.hourglass import COUNTED
 
 __all__ = ["COMPARISON", "TABLE", "Range", "Row", "Scope", "Settings", "well_settings"]
 
@@ -130,10 +131,10 @@ def _row(
 class Settings:
     """What the user can choose about the analysis of wells and their comparison."""
 
-    preset: Literal["auto", "paper", "well"] = _row(
-        "auto",
-        "well: real wells; paper: the papers' settings, for simulated images; auto: well where the "
-        "image shows the edge of a round well",
+    preset: Literal["well", "paper"] = _row(
+        "well",
+        "well: pictures of wells, or of parts of them; paper: the papers' settings, for simulated "
+        "images",
     )
     polarity: Literal["auto", "dark", "bright"] = _row(
         "auto", "Spots dark on bright, or bright on dark; auto finds out"
@@ -162,15 +163,34 @@ class Settings:
         unit="µm",
         range=PIXEL_SIDE,
         automatic="the image file's",
-        more="With it spots are looked for at the scales of a well in µm, otherwise at those of "
-        "the well's radius in the picture: counts, and what share of it a spot secreted, change. "
-        "Lengths are then in µm.",
+        more="With it the σ bins are the same in all wells, otherwise they go by the size of the "
+        "spots: the shares of a spot's secretion change. Lengths are then in µm.",
+    )
+    spot_diameter: float | None = _row(
+        None,
+        "Diameter of a typical spot at half of its height",
+        unit=LENGTH,
+        range=ABOVE_0,
+        automatic="found in the picture",
+        more="Where a spot is made of grains, as a focus of infected cells is, it decides what is "
+        "counted.",
+        later=True,
+    )
+    visibility: float = _row(
+        COUNTED,
+        "Spots count that stand out by so much",
+        unit="standard deviations of the membrane, as a filter of the spot's size sees it",
+        range=ABOVE_0,
+        later=True,
     )
     lam: float | None = _row(
         None, "Weight of the group sparsity (λ)", range=AT_LEAST_0, automatic="the preset's own"
     )
     threshold: float | None = _row(
-        None, "Smallest score of a cell", range=AT_LEAST_0, automatic="the preset's own"
+        None,
+        "Smallest score of a cell: with the preset well its probability",
+        range=AT_LEAST_0,
+        automatic="the preset's own",
     )
     max_iter: int | None = _row(
         None, "Iteration limit", range=ABOVE_0, automatic="the preset's own"
@@ -229,7 +249,7 @@ class Settings:
         "Limits of the σ bins",
         unit=LENGTH,
         range=INCREASING,
-        automatic="from the pixel size where it is known, else from the well's radius",
+        automatic="from the pixel size where it is known, else from the size of the spots",
     )
     membrane: float | None = _row(
         None,
@@ -244,7 +264,7 @@ class Settings:
         "A well is out of focus if its sharpest spots have a larger standard deviation",
         unit=LENGTH,
         range=ABOVE_0,
-        automatic="from the pixel size where it is known, else from the size of small spots",
+        automatic="from the pixel size where it is known, else from the radius of the well",
     )
     min_diameter: float | None = _row(
         None, "Smallest diameter of a spot", unit=LENGTH, range=ABOVE_0, automatic="no limit"

@@ -1,11 +1,13 @@
-"""The front end for real wells: from a picture to the arguments of a solve, and to its cells."""
+"""The front end for real wells: a picture -> what a network sees of it -> a solve -> its cells.
+
+view, detector -> membrane, dye -> prepare -> (solve) -> spots -> measure -> status
+"""
 
 from __future__ import annotations
 
-from spotcore.wells.artefacts import Artefacts
-from spotcore.wells.circle import Circle
+from spotcore.wells.membrane import Circle
 from spotcore.wells.prepare import Well, lambda_from_noise, prepare_well
-from spotcore.wells.spots import Spots, find_cells, find_spots
+from spotcore.wells.spots import Artefacts, Spots, find_cells, find_spots
 
 __all__ = [
     "Artefacts",

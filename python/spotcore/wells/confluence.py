@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spotcore.wells.membrane import pixel_noise
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spotcore.wells.membrane import Polarity
+    from spotcore.wells.detector import Polarity
     from spotcore.wells.prepare import Well
 
 __all__ = ["BARE", "CONFLUENT", "Staining", "bare_level", "overlap"]
@@ -60,7 +62,7 @@ class Staining:
         -------
         Staining
         """
-        inside = well.mask > 0
+        inside = well.membrane
         if not inside.any():
             return cls(0.0, 0.0, 0.0)
         level = _level(well.polarity, float(np.median(grey[inside])), full_scale)
@@ -130,20 +132,3 @@ def _level(polarity: Polarity, grey: float, full_scale: float) -> float:
     if polarity == "bright":
         return grey / full_scale
     return math.log10((full_scale + 0.5) / (max(grey, 0.0) + 0.5))
-
-
-def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:
-    """Return the standard deviation of white noise, from second differences both ways.
-
-    The mask is blind to planes and to most of a spot.
-
-    References
-    ----------
-    Immerkaer, "Fast noise variance estimation", CVIU 64(2), 1996; with a median for the mean.
-    """
-    from scipy import ndimage
-
-    once = signal[2:] - 2 * signal[1:-1] + signal[:-2]
-    difference = (once[:, 2:] - 2 * once[:, 1:-1] + once[:, :-2]) / 6
-    whole = ndimage.binary_erosion(inside, np.ones((3, 3), bool))[1:-1, 1:-1]
-    return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0

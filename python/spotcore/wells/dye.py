@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from spotcore.images.picture import Picture
-from spotcore.wells.circle import flat_part
 from spotcore.wells.membrane import background
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spotcore.wells.circle import Circle
-    from spotcore.wells.membrane import Polarity
+    from spotcore.wells.detector import Polarity
 
 __all__ = ["STAINS", "Colour", "in_colour", "spot_colour"]
 
@@ -54,7 +53,7 @@ def in_colour(
     picture: Picture,
     stain: str | tuple[float, float, float],
     polarity: Polarity,
-    circle: Circle | None,
+    membrane: NDArray[np.bool_],
 ) -> tuple[Picture, Colour | None]:
     """Make a grey picture in the colour of the spots: what a filter for their dye would show.
 
@@ -70,8 +69,8 @@ def in_colour(
         `STAINS`; or strength in red, green and blue.
     polarity : {"dark", "bright"}
         What the spots are.
-    circle : Circle or None
-        Edge of the well, as `find_well` has it.
+    membrane : ndarray, bool, shape [H, W]
+        Where to look for the colour.
 
     Returns
     -------
@@ -88,9 +87,8 @@ def in_colour(
     given = _given(stain)
     if picture.colours is None or stain == "luminance":
         return picture, None
-    height, width = picture.pixels.shape
-    inside = flat_part((height, width), circle)
-    radius = min(height, width) / 2 if circle is None else circle.radius
+    inside = membrane if membrane.any() else np.ones(membrane.shape, bool)
+    radius = math.sqrt(inside.sum() / math.pi)
     scale = float(picture.full_scale)
     if polarity == "dark":
         level = np.log10((scale + 0.5) / (np.maximum(picture.colours, 0) + 0.5))

@@ -13,11 +13,10 @@ from spotcore.images.limits import check_well_size
 from spotcore.images.picture import Picture
 from spotcore.images.read import read_image
 from spotcore.settings import Settings
-from spotcore.wells.circle import find_well, flat_part
+from spotcore.wells.detector import look
 from spotcore.wells.dye import Colour, in_colour
-from spotcore.wells.membrane import find_polarity
-from spotcore.wells.prepare import Well
-from spotcore.wells.saturation import saturated
+from spotcore.wells.membrane import find_membrane
+from spotcore.wells.prepare import FULL_WIDTH, Well, saturated
 
 __all__ = ["at_full_scale", "prepare_picture", "read_picture"]
 
@@ -62,25 +61,32 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
     light = _evened(picture, settings)
     if settings.pixel_size is not None:
         light = replace(light, pixel_size=settings.pixel_size)
-    circle = find_well(light.pixels)
-    polarity = settings.polarity
-    if polarity == "auto":
-        height, width = light.pixels.shape
-        polarity = find_polarity(light.pixels, flat_part((height, width), circle))
-    seen, colour = in_colour(light, settings.stain, polarity, circle)
+    side = light.pixel_size or 1.0
+    width = None
+    if settings.spot_diameter is not None:
+        width = settings.spot_diameter / side / FULL_WIDTH
+    how = (width, settings.visibility, settings.threads)
+    sight = look(light.pixels, settings.polarity, *how)
+    seen, colour = light, None
+    if light.colours is not None:
+        height, light_width = light.pixels.shape
+        membrane = find_membrane(sight, (height, light_width))
+        seen, colour = in_colour(light, settings.stain, sight.polarity, membrane)
+        if colour is not None and colour.source != "none":
+            sight = look(seen.pixels, sight.polarity, *how)
     limits = None
     if settings.sigma_limits is not None:
-        limits = as_sigma_limits(np.array(settings.sigma_limits) / (seen.pixel_size or 1.0))
+        limits = as_sigma_limits(np.array(settings.sigma_limits) / side)
     well = Well.of(
         seen.pixels,
-        circle,
-        polarity,
+        sight,
         preset=settings.preset,
         lam=settings.lam,
         sigma_limits=limits,
         full_scale=picture.full_scale,
         pixel_size=seen.pixel_size,
-        saturated=saturated(picture, polarity),
+        threshold=settings.threshold if settings.preset == "well" else None,
+        saturated=saturated(picture, sight.polarity),
     )
     return seen, colour, well
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spotcore import _core
-from spotcore.wells.curvature import curvature_noise
-from spotcore.wells.gaussian import gaussian, gradient_magnitude
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,16 +24,13 @@ __all__ = [
     "Limits",
     "Measures",
     "basins",
-    "confidence",
     "measure_cells",
     "nearest_neighbour",
     "within",
 ]
 
-#: ``P(spot) = c / (1 + exp(-(a + b ln snr)))``: a, b, c, fitted by `bench/calibrate/confidence.py`.
-CONFIDENCE = (-9.56, 5.77, 0.959)
-#: Signal is smoothed by this share of the scale of its peaks before it is measured.
-_SMOOTHING = 0.6
+#: Signal is smoothed by this share of a typical spot's width before it is measured.
+_SMOOTHING = 0.4
 _NEIGHBOURS = np.ones((3, 3), int)
 
 
@@ -57,11 +52,8 @@ class Measures:
     sharpness : ndarray, float64, shape [n]
         Largest gradient within the area by the peak, in 1/px. A Gaussian of standard deviation s,
         smoothing included, has ``exp(-1/2) / s``.
-    snr : ndarray, float64, shape [n]
-        Mean curvature at the spot's middle, the answer of its matched filter, by its standard
-        deviation on bare membrane.
     confidence : ndarray, float64, shape [n]
-        Probability that the mark is a spot and not noise: a network's own, else `confidence`.
+        Probability that the mark is a cell, as a network says.
     """
 
     area: NDArray[np.float64]
@@ -69,7 +61,6 @@ class Measures:
     peak: NDArray[np.float64]
     density: NDArray[np.float64]
     sharpness: NDArray[np.float64]
-    snr: NDArray[np.float64]
     confidence: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -115,39 +106,53 @@ def measure_cells(well: Well, cells: Cells) -> Measures:
     from scipy import ndimage
 
     scale = smoothing(well)
-    inside = well.mask > 0
-    signal = well.continued
-    smooth, slope = gaussian(signal, scale), gradient_magnitude(signal, scale)
+    inside = well.membrane
+    signal = _continued(well.signal, inside)
+    smooth = ndimage.gaussian_filter(signal, scale)
+    slope = ndimage.gaussian_gradient_magnitude(signal, scale)
+    rows, columns = np.rint(cells.yx).astype(np.int64).T
     # The mark may stand a pixel beside the summit, but not on another spot's flank.
-    at_mark = smooth[cells.y, cells.x].astype(np.float64)
-    owner = basins(smooth, cells.yx, inside & (smooth > at_mark.min(initial=np.inf) / 2))
+    at_mark = smooth[rows, columns].astype(np.float64)
+    marks = np.stack([rows, columns], axis=1)
+    owner = basins(smooth, marks, inside & (smooth > at_mark.min(initial=np.inf) / 2))
     area, peak, density, steepest = np.zeros((4, len(cells)))
     for i, box in enumerate(ndimage.find_objects(owner, max_label=len(cells))):
-        y, x = cells.y[i] - box[0].start, cells.x[i] - box[1].start
+        if box is None:
+            continue
+        y, x = rows[i] - box[0].start, columns[i] - box[1].start
         own = owner[box] == i + 1
         close = np.s_[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-        peak[i] = max(float(smooth[box][close][own[close]].max()), 0.0)
+        peak[i] = max(float(smooth[box][close][own[close]].max(initial=0.0)), 0.0)
         parts, _ = ndimage.label(own & (smooth[box] >= min(peak[i] / 2, at_mark[i])), _NEIGHBOURS)
-        part = parts == parts[y, x]
+        part = (parts == parts[y, x]) & (parts > 0)
         area[i] = part.sum()
         density[i] = signal[box][part].sum()
-        steepest[i] = slope[box][part].max()
-    snr = signal_to_noise(well, cells)
-    known = cells.confidence
+        steepest[i] = slope[box][part].max(initial=0.0)
     return Measures(
         area=area,
         diameter=2 * np.sqrt(area / math.pi),
         peak=peak,
         density=density,
         sharpness=np.divide(steepest, peak, out=np.zeros(len(cells)), where=peak > 0),
-        snr=snr,
-        confidence=confidence(snr) if known is None else np.asarray(known, np.float64),
+        confidence=np.full(len(cells), np.nan)
+        if cells.confidence is None
+        else np.asarray(cells.confidence, np.float64),
     )
+
+
+def _continued(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give every pixel outside the value of the nearest one inside: no edge to be seen there."""
+    from scipy import ndimage
+
+    if inside.all() or not inside.any():
+        return signal
+    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
+    return np.asarray(signal[tuple(nearest)])
 
 
 def smoothing(well: Well) -> float:
     """Return the standard deviation in pixels that a signal is smoothed by to be measured."""
-    return _SMOOTHING * well.peak_scale
+    return max(_SMOOTHING * well.spot_scale, 0.5)
 
 
 def basins(
@@ -185,36 +190,6 @@ def basins(
     return _core.watershed(smooth, np.ravel_multi_index((yx[:, 0], yx[:, 1]), smooth.shape), used)
 
 
-def signal_to_noise(well: Well, cells: Cells) -> NDArray[np.float64]:
-    """Return `Measures.snr` of marks."""
-    weaker, stronger = well.curvature.principal
-    mean = (weaker + stronger)[cells.y, cells.x].astype(np.float64) / 2
-    # Of half the Laplacian: 2/3 of the variance of a second derivative.
-    noise = math.sqrt(2 / 3) * curvature_noise(well.noise, well.peak_scale)
-    return np.maximum(mean, 0.0) / max(noise, 1e-30)
-
-
-def confidence(snr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probability that a mark of this signal-to-noise ratio is a spot.
-
-    A logistic function of the ratio's logarithm (Platt, 1999), fitted to simulated wells of known
-    truth; it ends below 1, for even strong marks may be two of one broad spot. What scratches and
-    dust look like no simulation says.
-
-    Parameters
-    ----------
-    snr : ndarray, shape [n]
-        `Measures.snr`.
-
-    Returns
-    -------
-    ndarray, float64, shape [n]
-    """
-    a, b, c = CONFIDENCE
-    exponent = a + b * np.log(np.maximum(snr, 1e-3))
-    return np.asarray(c / (1 + np.exp(-exponent)), np.float64)
-
-
 def within(measures: Measures, limits: Limits) -> NDArray[np.bool_]:
     """Tell which spots lie within the limits on size and density.
 
@@ -238,7 +213,7 @@ def within(measures: Measures, limits: Limits) -> NDArray[np.bool_]:
     return kept
 
 
-def nearest_neighbour(yx: NDArray[np.int64]) -> NDArray[np.float64]:
+def nearest_neighbour(yx: NDArray[Any]) -> NDArray[np.float64]:
     """Return each point's distance to the nearest other one, in pixels; infinite where alone."""
     from scipy.spatial import cKDTree
 

@@ -1,74 +1,118 @@
-"""What a membrane adds to its spots: the polarity of the picture, shading, noise."""
+"""The membrane of a well: where it is, its edge, its shading and its noise."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-from spotcore.wells.curvature import principal_curvatures
-from spotcore.wells.gaussian import gaussian
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "Polarity",
-    "background",
-    "filled_outside",
-    "find_polarity",
-    "noise_sigma",
-    "rim_shading",
-    "without_background",
-]
+    from spotcore.wells.detector import Sight
 
-Polarity = Literal["dark", "bright"]
+__all__ = ["Circle", "background", "find_circle", "find_membrane", "pixel_noise"]
+
+#: An edge is a circle if so many of its pixels lie within so many of it [px, or share of the
+#: radius], and if they go round so much of it.
+_FEWEST, _ON_CIRCLE, _ROUGH, _TRIMMED, _ROUNDS = 30, 1.5, 0.03, 2.5, 20
+_LEAST_TURN = 1 / 6
+_RIDGE = 0.02  # of a window's variance 1: keeps slopes finite where few pixels are in sight
 
 
-#: Polarity is looked for at this scale, for a well of radius 250 px, and where at least this share
-#: of the pixels is further than so many scales from any that was cut off.
-_POLARITY_SCALE, _UNCUT, _CUT_REACH = 4.0, 0.03, 4.0
-#: Smallest share of the pixels with the smallest or largest grey level for it to be a limit.
-_CUT_SHARE = 1e-3
+@dataclass(frozen=True)
+class Circle:
+    """A round well.
+
+    Attributes
+    ----------
+    y, x : float
+        Centre in pixels.
+    radius : float
+        Radius of the edge in pixels.
+    rim : float
+        Width of what is left out inside of the edge, in pixels.
+    """
+
+    y: float
+    x: float
+    radius: float
+    rim: float = 0.0
+
+    def inside(self, shape: tuple[int, int], margin: float = 0.0) -> NDArray[np.bool_]:
+        """Return the pixels that lie more than `margin` inside the edge, bool [H, W]."""
+        y, x = np.ogrid[: shape[0], : shape[1]]
+        limit = max(self.radius - margin, 0.0)
+        return np.asarray((y - self.y) ** 2 + (x - self.x) ** 2 < limit**2)
 
 
-def find_polarity(image: NDArray[np.float32], inside: NDArray[np.bool_]) -> Polarity:
-    """Tell dark spots from bright ones: by the sign of the skewness of the mean curvature.
+def find_membrane(sight: Sight, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return where a picture shows membrane, whatever lies on it.
 
-    A spot is a sharp summit, what is left between crowded ones a broad valley. At a scale of some
-    spots' width even those of a crowded well overlap but little, so that their sign shows. Where
-    the camera or the dye cut them off it does not: there it is looked for beside them.
+    The largest part that is not outside of a well, with its holes filled.
 
     Parameters
     ----------
-    image : ndarray, shape [H, W]
-        Grey levels.
-    inside : ndarray, bool, shape [H, W]
-        Pixels to look at.
+    sight : Sight
+    shape : tuple of two ints
+        Of the picture.
 
     Returns
     -------
-    {"dark", "bright"}
-        "bright" where there is no skewness at all.
+    ndarray, bool, shape [H, W]
     """
-    if not inside.any():
-        return "bright"
-    scale = max(_POLARITY_SCALE * math.sqrt(inside.sum() / math.pi) / 250.0, 1.0)
-    used = inside
-    cut = np.zeros(image.shape, bool)
-    for limit in (image[inside].min(), image[inside].max()):
-        at_limit = inside & (image == limit)
-        if at_limit.sum() > _CUT_SHARE * inside.sum():
-            cut |= at_limit
-    if cut.any():
-        # A blur of that scale is 1 % this far from a straight edge.
-        beside = inside & (gaussian(cut.astype(np.float32), _CUT_REACH * scale / 2.33) < 0.01)
-        if beside.sum() > _UNCUT * inside.sum():
-            used = beside
-    bend = -(gaussian(image, scale, (2, 0)) + gaussian(image, scale, (0, 2)))[used]
-    bend -= bend.mean()
-    return "dark" if float(np.mean(bend * bend * bend)) < 0 else "bright"
+    from scipy import ndimage
+
+    outside = sight.probability_of("outside") > 0.5
+    labels, count = ndimage.label(~outside)
+    if count == 0:
+        return np.zeros(shape, bool)
+    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    kept = ndimage.binary_fill_holes(labels == largest)
+    rows, columns = (np.arange(size, dtype=np.float64) for size in shape)
+    y = (sight.view.to_view(np.stack([rows, rows], 1))[:, 0] - 0.5) / 2
+    x = (sight.view.to_view(np.stack([columns, columns], 1))[:, 1] - 0.5) / 2
+    smooth = np.asarray(kept, np.float32)
+    grid = np.meshgrid(y, x, indexing="ij")
+    return np.asarray(ndimage.map_coordinates(smooth, grid, order=1, mode="nearest") > 0.5)
+
+
+def find_circle(membrane: NDArray[np.bool_]) -> Circle | None:
+    """Fit a circle to the edge of a membrane, without what hides it (Kasa, 1976, trimmed).
+
+    Parameters
+    ----------
+    membrane : ndarray, bool, shape [H, W]
+
+    Returns
+    -------
+    Circle or None
+        None where the picture shows less than a sixth of an edge, or a ragged one.
+    """
+    from scipy import ndimage
+
+    edge = membrane & ~ndimage.binary_erosion(membrane, border_value=1)
+    edge[:2] = edge[-2:] = edge[:, :2] = edge[:, -2:] = False
+    points = np.argwhere(edge).astype(np.float64)
+    kept = np.ones(len(points), bool)
+    y = x = radius = 0.0
+    miss = np.zeros(len(points))
+    for _ in range(_ROUNDS):
+        if kept.sum() < _FEWEST:
+            return None
+        p = points[kept]
+        design = np.column_stack([2 * p, np.ones(len(p))])
+        (y, x, c), *_ = np.linalg.lstsq(design, (p**2).sum(axis=1), rcond=None)
+        radius = math.sqrt(max(c + y**2 + x**2, 0.0))
+        miss = np.abs(np.hypot(points[:, 0] - y, points[:, 1] - x) - radius)
+        kept = miss <= max(_ON_CIRCLE, _TRIMMED * float(np.median(miss)))
+    if float(np.median(miss)) > max(_ON_CIRCLE, _ROUGH * radius):
+        return None
+    turns = np.arctan2(*(points[kept] - (y, x)).T)
+    seen = len(np.unique((turns * (180 / np.pi)).astype(int))) / 360
+    return Circle(float(y), float(x), radius) if seen >= _LEAST_TURN else None
 
 
 def background(
@@ -141,9 +185,6 @@ def background(
     return plane
 
 
-_RIDGE = 0.02  # of a window's variance 1: keeps the slope finite where few pixels are in sight
-
-
 def _block_sums(n: int, block: int) -> NDArray[np.float32]:
     """Return the matrix [n blocks, n] that adds up n pixels block by block."""
     within = np.arange(n) // block == np.arange(-(-n // block))[:, None]
@@ -157,158 +198,18 @@ def _interpolation(n: int, block: int) -> NDArray[np.float32]:
     return np.stack(each, axis=1).astype(np.float32)
 
 
-def rim_shading(
-    signal: NDArray[np.float32], depth: NDArray[np.float32], centre: tuple[float, float], reach: int
-) -> NDArray[np.float32]:
-    """Shading of the rim: what depends on the depth below the well's edge, slowly turning with it.
+def pixel_noise(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:
+    """Return the standard deviation of white noise, from second differences both ways.
 
-    For each depth (in steps of 1 px) and each of `_SECTORS` half-overlapping sectors it is the
-    median, which a spot cannot move, less the one at `reach`; between them it is interpolated.
-    A `background` cannot follow what changes within a few pixels.
+    The mask is blind to planes and to most of a spot.
 
-    Parameters
+    References
     ----------
-    signal : ndarray, shape [H, W]
-        Image, spots bright.
-    depth : ndarray, shape [H, W]
-        From `spotcore.wells.circle.well_depth`.
-    centre : (y, x)
-        Centre of the well in pixels.
-    reach : int
-        Depth from which on there is none, in pixels.
-
-    Returns
-    -------
-    ndarray, float32, shape [H, W]
-        To be subtracted; 0 outside of the rim.
+    Immerkaer, "Fast noise variance estimation", CVIU 64(2), 1996; with a median for the mean.
     """
     from scipy import ndimage
 
-    at = np.nonzero((depth > 0) & (depth <= reach))
-    turn = np.arctan2(at[0] - centre[0], at[1] - centre[1]) / (2 * np.pi) * _SECTORS % _SECTORS
-    level = np.rint(depth[at]).astype(np.int16)
-    order = np.argsort(signal[at])
-    order = order[np.argsort(level[order], kind="stable")]  # by level, then value
-    level, values, slice_of = level[order], signal[at][order], turn[order].astype(np.int8)
-    profile = np.zeros((_SECTORS, reach + 1))
-    for sector in range(_SECTORS):
-        near = (slice_of == sector) | (slice_of == (sector - 1) % _SECTORS)
-        part = values[near]
-        # Not all levels are seen where the image cuts the well off.
-        seen, first, count = np.unique(level[near], return_index=True, return_counts=True)
-        if len(seen):
-            medians = (part[first + (count - 1) // 2] + part[first + count // 2]) / 2
-            profile[sector] = np.interp(np.arange(reach + 1), seen, medians)
-    profile -= profile[:, -1:]
-    rim = np.zeros(signal.shape, np.float32)
-    rim[at] = ndimage.map_coordinates(
-        np.concatenate([profile, profile[:1]]), [turn, depth[at]], order=1, mode="nearest"
-    )
-    return rim
-
-
-_SECTORS = 24
-
-
-def noise_sigma(
-    signal: NDArray[np.float32], inside: NDArray[np.bool_], scale: float, tile: float
-) -> float:
-    """Measure the noise at the scale of the spots, as the white noise that looks like it there.
-
-    Pixel differences would not do: a picture that was resampled or compressed has hardly any of
-    them and yet is noisy at the scale of its spots. The median absolute mean curvature is taken in
-    half-overlapping tiles, and of the tiles nearly the quietest: in a well full of spots most tiles
-    hold no noise to be seen.
-
-    Parameters
-    ----------
-    signal : ndarray, shape [H, W]
-        Image without its background, continued smoothly beyond `inside`.
-    inside : ndarray, bool, shape [H, W]
-        Pixels to look at.
-    scale : float
-        Scale of the smallest spots in pixels.
-    tile : float
-        Side of a tile in pixels.
-
-    Returns
-    -------
-    float
-        Standard deviation; 0 if no tile lies inside.
-    """
-    curvature = np.abs(sum(principal_curvatures(signal, scale)) / 2)
-    impulse = np.zeros((2 * int(6 * scale) + 9,) * 2, np.float32)
-    impulse[impulse.shape[0] // 2, impulse.shape[1] // 2] = 1.0
-    gain = float(np.linalg.norm(sum(principal_curvatures(impulse, scale)) / 2))
-    side = max(int(tile), 8)
-    medians = [
-        float(np.median(curvature[at][inside[at]]))
-        for top in range(0, signal.shape[0], side // 2)
-        for left in range(0, signal.shape[1], side // 2)
-        for at in [np.s_[top : top + side, left : left + side]]
-        if inside[at].sum() > 0.7 * side * side
-    ]
-    return 1.4826 * float(np.quantile(medians, 0.02)) / gain if medians else 0.0
-
-
-def without_background(
-    level: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    width: float,
-    scale: float,
-    tile: float,
-    floor: float,
-) -> tuple[NDArray[np.float32], float]:
-    """Take the shading off and measure the noise that stays, at least `floor`.
-
-    The noise is measured on a first estimate, whose only use is to free it from the shading.
-
-    Parameters
-    ----------
-    level : ndarray, shape [H, W]
-        Image, spots bright.
-    inside : ndarray, bool, shape [H, W]
-        Pixels of the membrane; outside, 0 is left.
-    width : float
-        Of the window of `background`, in pixels.
-    scale, tile : float
-        As `noise_sigma` has them, in pixels.
-    floor : float
-        Smallest noise.
-
-    Returns
-    -------
-    signal : ndarray, float32, shape [H, W]
-    noise : float
-    """
-
-    def left(noise: float, rounds: int) -> NDArray[np.float32]:
-        signal = level - background(level, inside, width, noise, rounds)
-        signal[~inside] = 0.0
-        return signal
-
-    noise = max(noise_sigma(left(floor, 4), inside, scale, tile), floor)
-    return left(noise, 12), noise
-
-
-def filled_outside(signal: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Give every pixel outside the value of the nearest one inside: no edge to be seen there.
-
-    Parameters
-    ----------
-    signal : ndarray, shape [H, W]
-        Image.
-    inside : ndarray, bool, shape [H, W]
-        Pixels to keep.
-
-    Returns
-    -------
-    ndarray, float32, shape [H, W]
-    """
-    from scipy import ndimage
-
-    if inside.all() or not inside.any():
-        return signal
-    nearest = ndimage.distance_transform_edt(~inside, return_distances=False, return_indices=True)
-    filled: NDArray[np.float32] = signal[tuple(nearest)]
-    return filled
+    once = signal[2:] - 2 * signal[1:-1] + signal[:-2]
+    difference = (once[:, 2:] - 2 * once[:, 1:-1] + once[:, :-2]) / 6
+    whole = ndimage.binary_erosion(inside, np.ones((3, 3), bool))[1:-1, 1:-1]
+    return 1.4826 * float(np.median(np.abs(difference[whole]))) if whole.any() else 0.0

@@ -1,17 +1,14 @@
-"""The front end for real wells: from a grey image to the arguments of a solve, and to its cells.
+"""From a picture to the arguments of a solve: a network says where cells are, the model how much.
 
-A real well differs from the papers' simulation in five ways, and each has its step here: the spots
-may be dark (`find_polarity`; then the optical density is what adds up), only a disc of the image
-is membrane (`wells.circle`), the membrane is shaded (`background`), its noise has to be measured
-(`noise_sigma`) and sets ``lam``, and the model explains dust and saturation as rows of cells
-(`wells.spots`).
+What the network sees decides: what the spots are (dark or bright), where the membrane is, which
+marks are cells and how wide they are. The inverse diffusion then has cells where marks are, bins of
+sigma of their size, and a weight for each pixel.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,52 +19,41 @@ from spotcore.images.levels import as_levels
 from spotcore.images.limits import check_well_size
 from spotcore.images.picture import as_pixel_size
 from spotcore.model.kernels import gaussian_kernels
-from spotcore.wells.circle import Circle, find_well, flat_part, well_depth
-from spotcore.wells.curvature import Curvature
-from spotcore.wells.membrane import (
-    Polarity,
-    filled_outside,
-    find_polarity,
-    noise_sigma,
-    rim_shading,
-    without_background,
-)
-from spotcore.wells.saturation import domed
+from spotcore.networks.hourglass import COUNTED
+from spotcore.wells.detector import Marks, Polarity, Sight, look
+from spotcore.wells.membrane import Circle, background, find_circle, find_membrane, pixel_noise
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Circle", "Well", "lambda_from_noise", "prepare_well"]
+    from spotcore.images import Picture
+
+__all__ = ["Well", "lambda_from_noise", "prepare_well", "saturated"]
 
 WellPreset = Literal["paper", "well"]
 
 PAPER_SIGMA_LIMITS = (2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0)
 """Part II, Table III, in pixels."""
 PAPER_LAM = 0.5
+PAPER_SPOT = 2.0
+"""Standard deviation of a small spot of the papers' images, in pixels."""
 
-WELL_SIGMA_LIMITS = (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0)
-"""For a well of radius `WELL_RADIUS`, in pixels; scaled with the radius that is found."""
-WELL_RADIUS = 250.0
-WELL_PIXEL_UM = 12.8
-"""What a pixel of such a well measures: 500 of them span the 6.4 mm of a membrane of a 96-well
-plate."""
-SIGMA_LIMITS_UM = tuple(WELL_PIXEL_UM * limit for limit in WELL_SIGMA_LIMITS)
-"""Limits of the sigma bins [µm] where the pixel size is known."""
-#: lam is this many standard deviations of the noise in the solver's own detection statistic.
+SIGMA_LIMITS = (0.6, 1.1, 1.75, 2.75, 4.25, 6.5, 10.0)
+"""Of a well, in standard deviations of its typical spot."""
+SIGMA_LIMITS_UM = (15.4, 28.2, 44.8, 70.4, 108.8, 166.4, 256.0)
+"""The same where the pixel size is known, in µm: so wells of a plate have the same bins."""
 NOISE_FACTOR = 8.0
-#: Peaks are looked for at this share of a small spot's scale, at least at so many pixels: below,
-#: the grid of the pixels shows.
-PEAK_SHARE, SMALLEST_PEAK = 0.65, 1.3
-#: Errors of an 8-bit picture that was stretched, inverted or compressed, in grey levels.
-GREY_NOISE = 2.5
-_BACKGROUND_SCALE = 1 / 8  # of the well's radius: wider than a spot's halo, narrower than shading
-#: Noise is measured at this share of the peaks' scale, in tiles of so many to a radius: some 60.
-_FINEST, _TILES = 0.6, 4.5
+"""lam is this many standard deviations of the noise in the solver's own detection statistic."""
+BACKGROUND_WIDTHS = 15.0
+"""Window of the background in standard deviations of a typical spot: wider than its halo."""
+PROBABLE = 0.5
+"""Marks that are at least as probable are cells."""
+_GREY_STEP = 0.3  # standard deviation of what rounding to a grey level adds
 
 
 @dataclass(frozen=True, eq=False)
 class Well:
-    """An image made ready for `spotcore.solve`.
+    """A picture made ready for `spotcore.solve`.
 
     Attributes
     ----------
@@ -75,9 +61,13 @@ class Well:
         What to solve: spots bright, background taken off. Optical density for dark spots, grey
         levels for bright ones, [0, 255] in the preset "paper".
     w, mask : ndarray, float32, shape [H, W]
-        Weight of each pixel, and 1 where cells can lie.
-    depth : ndarray, float32, shape [H, W]
-        Distance below the well's edge in pixels, infinite where the image shows no edge.
+        Weight of each pixel, and 1 where cells can lie: around the marks.
+    membrane : ndarray, bool, shape [H, W]
+        Where the picture shows membrane: all of it in the preset "paper".
+    marks : Marks
+        Of cells, and fainter ones.
+    sight : Sight
+        What the network saw.
     sigma_limits : ndarray, float64, shape [K + 1]
         Limits of the sigma bins in pixels.
     lam : float
@@ -87,19 +77,21 @@ class Well:
     preset : {"paper", "well"}
         Whose settings these are.
     circle : Circle or None
-        Edge of the round well, None where the image shows none: then all of it is used.
+        Edge of the round well, None where the picture shows none.
     noise : float
-        Standard deviation of the noise at the scale of the smallest spots, in the signal's unit.
+        Standard deviation of a pixel's noise, in the signal's unit.
     spot_scale : float
-        Standard deviation of a small spot in pixels.
+        Standard deviation of a typical spot in pixels.
     clipped : float
-        Share of the used pixels that have the smallest or the largest grey level of the file.
+        Share of the membrane's pixels that have the smallest or the largest grey level of the file.
     """
 
     signal: NDArray[np.float32]
     w: NDArray[np.float32]
     mask: NDArray[np.float32]
-    depth: NDArray[np.float32]
+    membrane: NDArray[np.bool_]
+    marks: Marks
+    sight: Sight
     sigma_limits: NDArray[np.float64]
     lam: float
     polarity: Polarity
@@ -113,28 +105,28 @@ class Well:
     def of(
         cls,
         grey: NDArray[np.float32],
-        circle: Circle | None,
-        polarity: Polarity,
+        sight: Sight,
         *,
-        preset: Literal["auto", "paper", "well"],
+        preset: WellPreset,
         lam: float | None,
         sigma_limits: NDArray[np.float64] | None,
         full_scale: float,
         pixel_size: float | None,
+        threshold: float | None = None,
         saturated: NDArray[np.bool_] | None = None,
     ) -> Well:
-        """Make an image ready whose well and polarity are known.
+        """Make a picture ready that was looked at.
 
         Parameters
         ----------
         grey : ndarray, float32, shape [H, W]
             Grey levels.
-        circle : Circle or None
-            Edge of the well, as `find_well` has it.
-        polarity : {"dark", "bright"}
-            What the spots are.
+        sight : Sight
+            What was seen in it.
         preset, lam, sigma_limits, full_scale, pixel_size
             As `prepare_well` has them.
+        threshold : float, optional
+            Smallest probability of a cell, instead of `PROBABLE`.
         saturated : ndarray, bool, shape [H, W], optional
             Pixels that the camera cut off. With the preset "well" they weigh nothing: a saturated
             spot is as bright as the camera goes, or brighter, and its flanks say how much.
@@ -143,84 +135,75 @@ class Well:
         -------
         Well
         """
-        chosen: WellPreset = ("paper" if circle is None else "well") if preset == "auto" else preset
-        radius = WELL_RADIUS if circle is None else circle.radius
-        zoom = radius / WELL_RADIUS
-        spot_scale = max(2.0 * zoom, 1.0)
-        depth = well_depth(grey, circle)
-        inside = depth > _peak_scale(spot_scale)
-        finest = _FINEST * _peak_scale(spot_scale)
-        level, grey_step = _as_level(grey, inside, polarity)
-        if chosen == "paper":
-            signal = level * (255.0 / max(float(level.max()), 1e-30))
+        polarity = sight.polarity
+        shape = (grey.shape[0], grey.shape[1])
+        level = _as_level(grey, polarity)
+        if preset == "paper":
+            membrane = np.ones(shape, bool)
+            mask, w = np.ones(shape, np.float32), np.ones(shape, np.float32)
+            signal = level * np.float32(255.0 / max(float(level.max()), 1e-30))
+            marks, spot_scale, circle = sight.marks, PAPER_SPOT, None
             limits = np.array(PAPER_SIGMA_LIMITS)
-            noise = noise_sigma(signal, inside, finest, radius / _TILES)
         else:
-            if circle is not None:
-                reach = round(_BACKGROUND_SCALE * radius)
-                level = level - rim_shading(level, depth, (circle.y, circle.x), reach)
-            floor = GREY_NOISE * grey_step
-            signal, noise = without_background(
-                level, inside, _BACKGROUND_SCALE * radius, finest, radius / _TILES, floor
-            )
-            # Rounded: wells of one plate, whose radii differ by a pixel, share a model.
-            limits = np.array(WELL_SIGMA_LIMITS) * round(zoom, 2)
+            membrane = find_membrane(sight, shape)
+            circle = find_circle(membrane)
+            y, x = np.rint(sight.marks.yx).astype(int).T
+            marks = sight.marks[membrane[y, x]]
+            cells = marks[marks.probability >= (PROBABLE if threshold is None else threshold)]
+            spot_scale = _typical(cells, sight)
+            noise = max(pixel_noise(level, membrane), _GREY_STEP * _step(grey, membrane, polarity))
+            ground = background(level, membrane, BACKGROUND_WIDTHS * spot_scale, noise)
+            signal = np.where(membrane, level - ground, np.float32(0))
+            w = membrane.astype(np.float32)
+            if saturated is not None:
+                w[saturated] = 0.0
+            mask = _around(cells, shape, spot_scale)
+            # Rounded: wells of one plate share a model.
+            limits = np.array(SIGMA_LIMITS) * _rounded(spot_scale)
             if pixel_size is not None:
                 limits = np.array(SIGMA_LIMITS_UM) / pixel_size
-        if sigma_limits is not None:
-            limits = sigma_limits
-        if lam is None:
-            lam = PAPER_LAM if chosen == "paper" else lambda_from_noise(noise, limits)
-        w = inside.astype(np.float32)
-        if polarity == "dark":
+        if polarity == "dark" and membrane.any():
             # Poisson or read noise of the light grows in optical density as the light fades: the
             # darkest spots, where dye and sensor saturate, are the least to be trusted.
-            w *= np.clip((grey + 0.5) / (np.median(grey[inside]) + 0.5), 0.0, 1.0)
+            w = w * np.clip((grey + 0.5) / (np.median(grey[membrane]) + 0.5), 0.0, 1.0)
+        if sigma_limits is not None:
+            limits = sigma_limits
         signal = np.ascontiguousarray(signal, dtype=np.float32)
-        if chosen == "well" and saturated is not None and saturated.any():
-            w[saturated] = 0.0
-            signal = domed(signal, saturated & inside)
+        noise = pixel_noise(signal, membrane)
+        if lam is None:
+            floor = _GREY_STEP * _step(grey, membrane, polarity)
+            lam = PAPER_LAM if preset == "paper" else lambda_from_noise(max(noise, floor), limits)
+        inside = grey[membrane]
         return cls(
             signal=signal,
-            w=w,
-            mask=inside.astype(np.float32),
-            depth=depth,
+            w=np.ascontiguousarray(w, dtype=np.float32),
+            mask=mask,
+            membrane=membrane,
+            marks=marks,
+            sight=sight,
             sigma_limits=limits,
             lam=lam,
             polarity=polarity,
-            preset=chosen,
+            preset=preset,
             circle=circle,
             noise=noise,
             spot_scale=spot_scale,
-            clipped=float(np.mean((grey[inside] <= 0) | (grey[inside] >= full_scale))),
+            clipped=float(np.mean((inside <= 0) | (inside >= full_scale))) if inside.size else 1.0,
         )
-
-    @cached_property
-    def continued(self) -> NDArray[np.float32]:
-        """`signal` [H, W] that shows no edge: outside, the value of the nearest pixel inside."""
-        return filled_outside(self.signal, self.mask > 0)
-
-    @cached_property
-    def curvature(self) -> Curvature:
-        """Of `continued`, at the scale at which peaks are looked for."""
-        return Curvature.of(self.continued, self.peak_scale)
-
-    @property
-    def peak_scale(self) -> float:
-        """Scale in pixels at which peaks are looked for: finer, so that neighbours stay apart."""
-        return _peak_scale(self.spot_scale)
 
 
 @one_blas_thread()
 def prepare_well(
     image: ArrayLike,
     *,
-    preset: Literal["auto", "paper", "well"] = "auto",
+    preset: WellPreset = "well",
     polarity: Literal["auto", "dark", "bright"] = "auto",
     lam: float | None = None,
     sigma_limits: ArrayLike | None = None,
     full_scale: float | None = None,
     pixel_size: float | None = None,
+    spot_diameter: float | None = None,
+    visibility: float = COUNTED,
 ) -> Well:
     """Make an image of a well ready for a solve.
 
@@ -229,12 +212,11 @@ def prepare_well(
     image : array_like, shape [H, W]
         Grey levels, in steps of 1 (as integers come from a file); or floats up to 1, which are
         shares of full scale (`spotcore.images.picture.as_levels`).
-    preset : {"auto", "paper", "well"}
-        "paper": the papers' grid, lam = 0.5 and scale [0, 255], no background taken off; for
-        simulated images. "well": what real wells need. "auto": "well" if the image shows the edge
-        of a round well, else "paper".
+    preset : {"well", "paper"}
+        "well": what real wells need. "paper": the papers' grid, lam = 0.5 and scale [0, 255], no
+        background taken off; for simulated images.
     polarity : {"auto", "dark", "bright"}
-        What the spots are; "auto" asks `find_polarity`.
+        What the spots are.
     lam : float, optional
         Instead of the preset's.
     sigma_limits : array_like, shape [K + 1], optional
@@ -245,6 +227,11 @@ def prepare_well(
     pixel_size : float, optional
         Pixel side in µm, 0.5 to 50: the preset "well" has its sigma bins in µm then
         (`SIGMA_LIMITS_UM`).
+    spot_diameter : float, optional
+        Of a typical spot at half of its height, in pixels; by default it is found.
+    visibility : float
+        How far a spot has to stand out to be counted, in standard deviations of the membrane as a
+        spot's own filter sees it.
 
     Returns
     -------
@@ -264,22 +251,25 @@ def prepare_well(
     grey = as_image(levels, "image")
     if pixel_size is not None:
         pixel_size = as_pixel_size(pixel_size)
-    as_choice(preset, "preset", ("auto", "paper", "well"))
+    as_choice(preset, "preset", ("well", "paper"))
     as_choice(polarity, "polarity", ("auto", "dark", "bright"))
-    circle = find_well(grey)
-    if polarity == "auto":
-        # By the membrane alone: the rim is bright or dark on its own.
-        polarity = find_polarity(grey, flat_part((grey.shape[0], grey.shape[1]), circle))
+    if spot_diameter is not None:
+        spot_diameter = as_number(spot_diameter, "spot_diameter", minimum=0.0, strict=True)
+    visibility = as_number(visibility, "visibility", minimum=0.0, strict=True)
+    width = None if spot_diameter is None else spot_diameter / FULL_WIDTH
     return Well.of(
         grey,
-        circle,
-        polarity,
+        look(grey, polarity, width, visibility),
         preset=preset,
         lam=None if lam is None else as_number(lam, "lam", minimum=0.0),
         sigma_limits=None if sigma_limits is None else as_sigma_limits(sigma_limits),
         full_scale=full_scale,
         pixel_size=pixel_size,
     )
+
+
+FULL_WIDTH = 2.0 * math.sqrt(2.0 * math.log(2.0))
+"""Diameter of a Gaussian at half of its height, in its standard deviations."""
 
 
 def lambda_from_noise(noise: float, sigma_limits: ArrayLike) -> float:
@@ -303,20 +293,65 @@ def lambda_from_noise(noise: float, sigma_limits: ArrayLike) -> float:
     return NOISE_FACTOR * 2.0 * noise * math.sqrt(norms)
 
 
-def _peak_scale(spot_scale: float) -> float:
-    """Return the scale at which peaks are looked for, in pixels."""
-    return max(PEAK_SHARE * spot_scale, SMALLEST_PEAK)
+def saturated(picture: Picture, polarity: Polarity) -> NDArray[np.bool_]:
+    """Tell the pixels whose signal the camera cut off: as much as it says, or more.
+
+    Bright spots: at full scale, in any of the colours. Dark ones: black. The other end is no loss:
+    a white pixel among dark spots is bare membrane, a black one among bright spots too.
+
+    Parameters
+    ----------
+    picture : Picture
+        As it was read: what follows moves the levels.
+    polarity : {"dark", "bright"}
+
+    Returns
+    -------
+    ndarray, bool, shape [H, W]
+    """
+    levels = picture.pixels[..., None] if picture.colours is None else picture.colours
+    cut = levels >= picture.full_scale if polarity == "bright" else levels <= 0
+    return np.asarray(cut.any(axis=2))
 
 
-def _as_level(
-    grey: NDArray[np.float32], inside: NDArray[np.bool_], polarity: Polarity
-) -> tuple[NDArray[np.float32], float]:
-    """Return the quantity that adds up where spots overlap, and one grey level in its unit.
+def _typical(cells: Marks, sight: Sight) -> float:
+    """Return the median width of spots, or what the view would show best."""
+    if len(cells.width):
+        return float(np.median(cells.width))
+    return PAPER_SPOT / sight.view.factor
+
+
+def _rounded(width: float) -> float:
+    """Round to powers of 1.1."""
+    return float(1.1 ** round(math.log(width) / math.log(1.1)))
+
+
+def _around(cells: Marks, shape: tuple[int, int], width: float) -> NDArray[np.float32]:
+    """Return 1 within half a spot's width of a mark, and at least on the pixels beside it."""
+    from scipy import ndimage
+
+    at = np.zeros(shape, bool)
+    y, x = np.rint(cells.yx).astype(int).T
+    at[y, x] = True
+    if not at.any():
+        return np.zeros(shape, np.float32)
+    return np.asarray(ndimage.distance_transform_edt(~at) <= max(1.0, width / 2), np.float32)
+
+
+def _as_level(grey: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float32]:
+    """Return the quantity that adds up where spots overlap.
 
     For dark spots this is the optical density (Beer-Lambert), relative to the brightest pixel and
     half a grey level up, so that black is finite.
     """
     if polarity == "bright":
-        return grey, 1.0
+        return grey
     density: NDArray[np.float32] = np.log10((grey.max() + 0.5) / (np.maximum(grey, 0) + 0.5))
-    return density, 1.0 / (math.log(10.0) * max(float(np.median(grey[inside])), 1.0))
+    return density
+
+
+def _step(grey: NDArray[np.float32], membrane: NDArray[np.bool_], polarity: Polarity) -> float:
+    """Return one grey level of the membrane in the unit of the signal."""
+    if polarity == "bright" or not membrane.any():
+        return 1.0
+    return 1.0 / (math.log(10.0) * max(float(np.median(grey[membrane])), 1.0))

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from spotcore.wells.confluence import Staining, bare_level, overlap
-from spotcore.wells.curvature import climb, curvature_noise, principal_curvatures
-from spotcore.wells.gaussian import gaussian, gradient_magnitude
-from spotcore.wells.interval import count_interval, hidden_spots, resolution
-from spotcore.wells.measure import smoothing
-from spotcore.wells.spots import PEAK_FACTOR
+from spotcore.wells.interval import count_interval, hidden_spots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,26 +18,26 @@ if TYPE_CHECKING:
     from spotcore.wells.measure import Measures
     from spotcore.wells.prepare import Well
 
-__all__ = ["Status", "coarse_peaks", "focus", "well_status"]
+__all__ = ["Status", "focus", "well_status"]
 
 State = Literal["counted", "empty", "too_numerous", "out_of_focus", "no_well", "rejected"]
 
 #: The sharpest spots of a well in focus are at most this wide [µm], and so many pixels of the
 #: camera's own (in quadrature). On real wells they have 20 µm, or 1.4 pixels where those are large.
 SOFT_UM, SHARP_PIXELS = 40.0, 1.8
-#: Where the pixel size is not known: this many standard deviations of a small spot, and so many
-#: pixels; more, for the papers' simulated spots of some 3.5 px are not out of focus.
-SOFT_SCALES, SOFT_PIXELS = 1.6, 3.2
-#: Peaks for the focus: at so many times the scale of peaks, so far above the noise, so many.
-_FOCUS_SCALES, _FOCUS_SNR, _FOCUS_SPOTS = 3.5, 20.0, 5
-#: Where less than this share of the coarse peaks are sharp spots, the limit is so much lower.
-_UNFOUND, _UNFOUND_LIMIT = 0.15, 0.6
+#: Radius [µm] of a membrane of a 96-well plate, where the pixel size is not known.
+MEMBRANE_UM = 3200.0
+_FOCUS_SPOTS = 5  # that tell the focus
+#: Two spots nearer than this share of their diameter are one mark.
+RESOLUTION = 1.0
 #: More spots hidden behind others than seen: no count.
 _HIDDEN_SHARE = 1.0
 _SMALLEST_MEMBRANE = 200  # pixels
 _CLIPPED_SHARE = 0.5
 #: Where more than this share of a well is saturated, a fifth or more of its spots have merged.
 _SATURATED_SHARE = 0.03
+#: What a picture shows of a well is membrane and spots, for the most part.
+_LEAST_MEMBRANE = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class Status:
     count : int or None
         Number of spots; None where it would mean nothing.
     interval : pair of int, or None
-        95 % interval of the true number of spots above the limit of detection.
+        95 % interval of the true number of spots that stand out as far as they are counted from.
     secretion : float or None
         Total of the spots' secretions, in the signal's unit times pixels.
     staining : Staining
@@ -110,66 +105,45 @@ def well_status(
     focus_limit : float, optional
         Largest `focus` in pixels, instead of the automatic one.
     pixel_size : float, optional
-        Pixel side in µm: the automatic limit is tighter with it.
+        Pixel side in µm, for the automatic limit; else it is that of a membrane of a 96-well plate
+        with the radius of the circle. Where neither is known, the focus is not judged.
 
     Returns
     -------
     Status
     """
-    inside = well.mask > 0
     staining = Staining.of(well, grey, full_scale)
     density = overlap(staining, bare_level(well.polarity, full_scale, membrane), membrane is None)
-    peaks = coarse_peaks(well) if well.preset == "well" else np.zeros((0, 2), np.int64)
-    softest = focus(well, peaks)
-    n_sharp = int(np.sum(measures.snr >= PEAK_FACTOR))
+    softest = focus(well, cells) if well.preset == "well" else None
     if focus_limit is None:
-        if pixel_size is None:
-            focus_limit = math.hypot(SOFT_SCALES * well.spot_scale, SOFT_PIXELS)
-        else:
+        focus_limit = math.inf
+        if pixel_size is None and well.circle is not None:
+            pixel_size = MEMBRANE_UM / well.circle.radius
+        if pixel_size is not None:
             focus_limit = math.hypot(SOFT_UM / pixel_size, SHARP_PIXELS)
+    values = grey[well.membrane]
     state: State = "counted" if len(cells) else "empty"
     reason: str | None = None
-    # The papers' images are not wells: there is no membrane to be judged, and the model resolves
-    # what overlaps.
-    real = well.preset == "well"
-    values = grey[inside]
     if len(values) == 0 or values.min() == values.max():
         state, reason = "rejected", "all pixels have the same grey level"
-    elif real and well.circle is None:
-        state, reason = "no_well", "no edge of a round well was found"
-    elif len(values) < _SMALLEST_MEMBRANE:
-        state, reason = "no_well", f"only {len(values)} pixels of membrane"
-    elif well.clipped > _CLIPPED_SHARE:
-        state, reason = "rejected", f"{well.clipped:.0%} of the pixels are black or saturated"
-    elif real and staining.is_confluent(density):
-        state = "too_numerous"
-        reason = f"confluent: some {density:.0f} spots overlap at any point"
-    elif (
-        real
-        and softest is not None
-        # Where hardly any of the peaks is a sharp spot, it is their softness that hides them.
-        and softest > focus_limit * (_UNFOUND_LIMIT if n_sharp < _UNFOUND * len(peaks) else 1.0)
-    ):
-        state = "out_of_focus"
-        reason = (
-            f"the sharpest spots are {softest:.1f} px wide, the limit is {focus_limit:.1f}; "
-            f"{len(cells)} found"
-        )
-    else:
-        hidden = hidden_spots(cells.yx, inside, resolution(well, measures))
-        if real and hidden.mean > _HIDDEN_SHARE * len(cells) > 0:
+    # The papers' images are not wells: there is no membrane to be judged, and the model resolves
+    # what overlaps.
+    elif well.preset == "well":
+        state, reason = _judged(well, cells, measures, state, softest, focus_limit)
+        if state in ("counted", "empty") and staining.is_confluent(density):
             state = "too_numerous"
-            reason = f"crowded: some {hidden.mean:.0f} spots are hidden by the {len(cells)} found"
-        saturated = float(np.mean(well.w[inside] <= 0))
-        if real and saturated > _SATURATED_SHARE:
-            state, reason = "rejected", f"{saturated:.0%} of the well is saturated: spots merge"
+            reason = f"confluent: some {density:.0f} spots overlap at any point"
     if state not in ("counted", "empty"):
         return Status(state, reason, None, None, None, staining, density, softest)
+    every = measures.confidence
+    if well.preset == "well":
+        faint = well.marks.probability < cells.threshold
+        every = np.concatenate([every, well.marks.probability[faint]])
     return Status(
         status=state,
         reason=None,
         count=len(cells),
-        interval=count_interval(measures.confidence, hidden),
+        interval=count_interval(every, len(cells)),
         secretion=None if cells.secretion is None else float(cells.secretion.sum()),
         staining=staining,
         confluence=density,
@@ -177,49 +151,68 @@ def well_status(
     )
 
 
-def coarse_peaks(well: Well) -> NDArray[np.int64]:
-    """Find the peaks [n, 2] that blur leaves: clear ones at `_FOCUS_SCALES` times their scale."""
-    scale = _FOCUS_SCALES * well.peak_scale
-    inside = well.mask > 0
-    weaker, _ = principal_curvatures(well.continued, scale)
-    top = np.unique(climb(weaker)[inside])
-    clear = weaker.reshape(-1)[top] >= _FOCUS_SNR * max(curvature_noise(well.noise, scale), 1e-30)
-    return np.stack(np.divmod(top[clear], weaker.shape[1]), axis=1)
+def _judged(
+    well: Well,
+    cells: Cells,
+    measures: Measures,
+    state: State,
+    softest: float | None,
+    focus_limit: float,
+) -> tuple[State, str | None]:
+    """Return the status of a real well but for its staining, and why."""
+    pixels = int(well.membrane.sum())
+    if pixels < _SMALLEST_MEMBRANE:
+        return "no_well", f"only {pixels} pixels of membrane"
+    if well.clipped > _CLIPPED_SHARE:
+        return "rejected", f"{well.clipped:.0%} of the pixels are black or saturated"
+    outside, bare = (well.sight.probability_of(kind) for kind in ("outside", "membrane"))
+    shown = float(1.0 - outside.mean())
+    if float(bare.mean()) < _LEAST_MEMBRANE * shown:
+        other = 1.0 - float(bare.mean()) / max(shown, 1e-9)
+        return "rejected", f"{other:.0%} of what the picture shows is no membrane with spots"
+    if softest is not None and softest > focus_limit:
+        return "out_of_focus", (
+            f"the sharpest spots are {softest:.1f} px wide, the limit is {focus_limit:.1f}; "
+            f"{len(cells)} found"
+        )
+    diameter = float(np.median(measures.diameter)) if len(measures) else 0.0
+    hidden = hidden_spots(cells.yx, well.membrane, RESOLUTION * max(diameter, 1.0))
+    if hidden > _HIDDEN_SHARE * len(cells) > 0:
+        words = f"crowded: some {hidden:.0f} spots are hidden by the {len(cells)} found"
+        return "too_numerous", words
+    saturated = float(np.mean(well.w[well.membrane] <= 0))
+    if saturated > _SATURATED_SHARE:
+        return "rejected", f"{saturated:.0%} of the well is saturated: spots merge"
+    return state, None
 
 
-def focus(well: Well, peaks: NDArray[np.int64]) -> float | None:
+def focus(well: Well, cells: Cells) -> float | None:
     """Return how wide the edges of the sharpest spots are, in pixels; None where nothing tells.
 
-    Blur takes the small spots away, so that those that count do not tell: looked at are coarse
-    peaks, of which there have to be five. The sharpness of each is the largest gradient near its
-    summit by its peak, as in `Measures.sharpness`; the answer is the standard deviation of the
-    Gaussian that has that of the sharpest tenth.
+    The sharpness of each of the stronger half of the spots is the largest gradient near its summit
+    by its height; the answer is the standard deviation of the Gaussian that has that of the
+    sharpest tenth.
 
     Parameters
     ----------
     well : Well
-    peaks : ndarray, int64, shape [n, 2]
-        From `coarse_peaks`.
+    cells : Cells
+        Of which there have to be five.
 
     Returns
     -------
     float or None
     """
-    if len(peaks) < _FOCUS_SPOTS:
+    from scipy import ndimage
+
+    if len(cells) < _FOCUS_SPOTS:
         return None
-    signal = well.continued
-    fine = smoothing(well)
-    # A summit at the coarse scale may lie beside the spot's own.
-    reach = round(1.5 * _FOCUS_SCALES * well.peak_scale)
-    slope = _largest_near(gradient_magnitude(signal, fine), peaks, reach)
-    peak = _largest_near(gaussian(signal, fine), peaks, reach)
-    return float(math.exp(-0.5) / np.quantile(slope / peak, 0.9))
-
-
-def _largest_near(
-    image: NDArray[np.float32], yx: NDArray[np.int64], reach: int
-) -> NDArray[np.float32]:
-    """Return the largest value [n] of an image in the square of 2 reach + 1 px round each point."""
-    squares = sliding_window_view(np.pad(image, reach, mode="edge"), (2 * reach + 1,) * 2)
-    largest: NDArray[np.float32] = squares[tuple(yx.T)].max(axis=(1, 2))
-    return largest
+    y, x = np.rint(cells.yx).astype(np.int64).T
+    reach = 2 * round(1.5 * well.spot_scale) + 1
+    height, slope = (
+        ndimage.maximum_filter(of(well.signal, 1.0), reach)[y, x]
+        for of in (ndimage.gaussian_filter, ndimage.gaussian_gradient_magnitude)
+    )
+    strong = height >= np.median(height)
+    sharpness = slope[strong] / np.maximum(height[strong], 1e-30)
+    return float(math.exp(-0.5) / np.quantile(sharpness, 0.9))

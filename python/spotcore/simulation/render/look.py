@@ -20,7 +20,7 @@ DYES: Mapping[str, tuple[float, ...]] = {
     "fluorescence": (1.0,),
 }
 #: How often wells of a dye are of foci.
-_FOCI = {"blue": 0.7, "fluorescence": 0.0}
+_FOCI = {"blue": 0.7, "fluorescence": 0.03}
 ARTEFACTS = (
     "scratch",
     "hair",
@@ -165,7 +165,7 @@ class WellLook:
             Height and width of the picture, by which the lengths of the well go.
         """
         size = min(shape)
-        dye = str(rng.choice(list(DYES), p=(0.4, 0.12, 0.12, 0.06, 0.05, 0.25)))
+        dye = str(rng.choice(list(DYES), p=(0.4, 0.11, 0.11, 0.05, 0.1, 0.23)))
         glows = dye == "fluorescence"
         level = rng.uniform(0.02, 0.3) if glows else rng.uniform(0.35, 0.97)
         tint = np.clip(1.0 + rng.normal(0.0, 0.04, len(DYES[dye])), 0.85, 1.1)
@@ -174,14 +174,16 @@ class WellLook:
         shift = (0.5 * size - radius) if radius < 0.5 * size else 0.5 * size
         edgeless = seen > 0.9
         dark_rim = rng.random() < 0.5
+        foci = rng.random() < _FOCI.get(dye, 0.05)
+        steep = 0.25 if rng.random() < 0.2 else 0.06  # of the lamp
         blank = rng.choice([0.0, 1.0, rng.random()], p=(0.25, 0.45, 0.3))
         resampled = float(np.exp(rng.uniform(-0.7, 0.7))) if rng.random() < 0.3 else 1.0
         density = float(np.exp(rng.uniform(np.log(0.1), np.log(0.9))))
         return cls(
             dye=dye,
             density=density,
-            core=float(size / 512 * np.exp(rng.uniform(np.log(0.3), np.log(5.0)))),
-            grains=float(rng.uniform(2, 12)) if rng.random() < _FOCI.get(dye, 0.02) else 0.0,
+            core=float(size / 512 * np.exp(rng.uniform(np.log(0.3), np.log(1.5 if foci else 5.0)))),
+            grains=float(rng.uniform(2, 20)) if foci else 0.0,
             # Some spots have flat tops, many have none.
             saturation=density * float(np.exp(rng.uniform(np.log(0.6), np.log(5.0)))),
             membrane=tuple(float(value) for value in np.clip(level * tint, 0.01, 1.0)),
@@ -190,7 +192,7 @@ class WellLook:
             specks=float(rng.choice([0.0, rng.uniform(-0.8, 0.8)])),
             mottle=float(np.exp(rng.uniform(np.log(0.001), np.log(0.04)))),
             mottle_size=float(size * np.exp(rng.uniform(np.log(0.01), np.log(0.08)))),
-            slope=(float(rng.normal(0.0, 0.08)), float(rng.normal(0.0, 0.08))),
+            slope=(float(rng.normal(0.0, steep)), float(rng.normal(0.0, steep))),
             vignette=float(rng.uniform(-0.05, 0.35)),
             centre=(
                 float((shape[0] - 1) / 2 + rng.uniform(-0.6, 0.6) * shift),

@@ -17,6 +17,7 @@ __all__ = ["Spots", "blurred", "draw_spots"]
 _BINS = (0, 1, 2, 3, 5, 8, 12, 18, 24, 30)  # of the assay's grid: fine where spots are narrow
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(6)
 _LARGEST = 0.9  # of the logarithm of a spot's size
+_GRAIN = 0.2  # of a spot's scale: a grain is a stained cell, around which little spreads
 _STEP = 1.05  # scales are rounded to powers of it: wells share what a scale prepares
 
 
@@ -113,6 +114,8 @@ def draw_spots(
     Spots
     """
     cells = _positions(rng, inside, n_cells, clustered, 12.0 * scale)
+    reach = 5.0 * scale if grains else 0.0
+    scale = _rounded(scale * _GRAIN if grains else scale)
     n_cells = len(cells)
     assay = ISBI2019.assay
     times = np.sort(rng.uniform(*ISBI2019.pulse_window, size=(n_cells, 2)), axis=1)
@@ -120,14 +123,13 @@ def draw_spots(
     fine = pulses(assay, times, released) @ secretion_matrix(assay)
     grid = sigma_grid(assay)
     factors = np.exp(np.clip(rng.normal(0.0, sizes, n_cells), -_LARGEST, _LARGEST))
-    limits = grid[list(_BINS)] * _rounded(scale) * np.exp(_LARGEST if sizes else 0.0)
+    limits = grid[list(_BINS)] * scale * np.exp(_LARGEST if sizes else 0.0)
     # Dye within a limit, of a cell by its own grid.
     within = np.pad(np.cumsum(fine * np.sqrt(np.diff(grid)), axis=1), ((0, 0), (1, 0)))
-    own = limits / (_rounded(scale) * factors[:, None])
+    own = limits / (scale * factors[:, None])
     inside_limits = [np.interp(at, grid, total) for at, total in zip(own, within, strict=True)]
     mass = np.diff(np.reshape(inside_limits, (n_cells, len(limits))), axis=1)
     psdr = mass / np.sqrt(np.diff(limits))
-    reach = 5.0 * scale if grains else 0.0
     stack = _stack(*_grains(rng, cells, psdr, grains, reach), inside.shape)
     amount = blurred(_model(tuple(limits)).forward(stack, threads=1), core)
     spots = Spots(amount, cells, mass.sum(axis=1), psdr, limits, float(np.hypot(reach, core)))

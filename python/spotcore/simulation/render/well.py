@@ -137,9 +137,11 @@ def simulate_well(
     ground = draw_ground(rng, of_camera, seen)
     inside = _inside(of_camera, seen) & (ground.inside > 0.5)
     if n_cells is None:
-        crowd = np.exp(rng.uniform(np.log(3e-3), np.log(1.5))) * (rng.random() > 0.08)
+        crowd = np.exp(rng.uniform(np.log(2e-3), np.log(1.5))) * (rng.random() > 0.12)
         room = inside.sum() / (2 * np.pi * (6 * scale / mark) ** 2)
         n_cells = min(int(crowd * room), 4000)
+        if look.grains:  # foci that run into each other are not told apart
+            n_cells = min(n_cells, int(0.15 * room))
     n_cells = as_count(n_cells, "n_cells")
     spots = draw_spots(
         rng,

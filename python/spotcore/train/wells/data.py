@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore.simulation.render import ARTEFACTS, SimulatedWell, simulate_well
-from spotcore.train.wells.model import KINDS
+from spotcore.networks.hourglass import KINDS
 from spotcore.wells.view import contrast_view, resampled
 
 __all__ = ["CROP", "HELD_OUT", "SEEN", "TYPICAL_WIDTH", "UNSEEN", "Crop", "Shown", "crops", "shown"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from spotcore.networks.hourglass import LIMITS
 from spotcore.train.wells.data import CROP, Crop
 
 __all__ = ["Batch", "batch_of", "loss_of"]
@@ -16,9 +18,9 @@ __all__ = ["Batch", "batch_of", "loss_of"]
 _MARK = 1.3  # standard deviation of a cell in the target, in pixels of the view
 _UNCLEAR = 2.0  # the same of what is not asked about
 _REACH = 5  # pixels around a cell that its mark changes
-_NEAR = 1.6  # pixels around a cell where its width and visibility are asked for
-_CELLS, _MEASURES, _KINDS = 50.0, 0.2, 0.3  # weights of the losses
-_AT_CELLS = 4.0  # by how much a cell's own pixels count more
+_NEAR = 1.6  # pixels around a cell where its width is asked for
+_CELLS, _WIDTHS, _KINDS = 50.0, 0.3, 0.3  # weights of the losses
+_AT_CELLS = 2.0  # by how much a cell's own pixels count more
 
 
 class Batch(NamedTuple):
@@ -27,70 +29,72 @@ class Batch(NamedTuple):
     Attributes
     ----------
     views : [B, 2, S, S]
-    target, weight : [B, S, S]
-        Marks of cells, and where they are asked for.
+    marks : [B, 3, S, S]
+        Of cells that stand out by each of `LIMITS`.
+    weight : [B, S, S]
+        Where they are asked for.
     near : bool, [B, S, S]
-        Where there are measures of a cell.
-    measures : [B, 2, S, S]
-        Logarithms of width and visibility.
+        Where a cell has its width.
+    width : [B, S, S]
+        Logarithm of that.
     kinds : int64, [B, S / 2, S / 2]
     """
 
     views: Tensor
-    target: Tensor
+    marks: Tensor
     weight: Tensor
     near: Tensor
-    measures: Tensor
+    width: Tensor
     kinds: Tensor
 
 
 def batch_of(crops: list[Crop], signs: list[int]) -> Batch:
     """Draw what is asked of crops; those with a sign of -1 are seen inverted and hold no cells."""
     shape = (len(crops), CROP, CROP)
-    target, unclear = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    measures = np.zeros((2, *shape), np.float32)
-    near = np.zeros(shape, bool)
+    marks, unclear = np.zeros((len(LIMITS), *shape), np.float32), np.zeros(shape, np.float32)
+    width, near = np.zeros(shape, np.float32), np.zeros(shape, bool)
     dy, dx = (each.ravel() for each in np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1])
-    cells = [crop.cells if sign > 0 else crop.cells[:0] for crop, sign in zip(crops, signs)]
+    pairs = list(zip(crops, signs, strict=True))
+    cells = [crop.cells if sign > 0 else crop.cells[:0] for crop, sign in pairs]
     of = np.repeat(np.arange(len(crops)), [len(each) for each in cells])
     table = np.concatenate(cells)
-    # The most visible is drawn last: where cells meet, its measures stand.
+    # The most visible is drawn last: where cells meet, its width stands.
     order = np.argsort(table[:, 4], kind="stable")
     of, table = of[order], table[order]
-    middle = np.rint(table[:, :2]).astype(int)
+    place, log_width, seen = table[:, :2], table[:, 3], table[:, 4]
+    middle = np.rint(place).astype(int)
     y, x = middle[:, :1] + dy, middle[:, 1:] + dx
-    squared = (y - table[:, :1]) ** 2 + (x - table[:, 1:2]) ** 2
-    asked = table[:, 2] > 0
+    squared = (y - place[:, :1]) ** 2 + (x - place[:, 1:]) ** 2
     within = (y >= 0) & (y < CROP) & (x >= 0) & (x < CROP)
     where = np.broadcast_to(of[:, None], y.shape)
-    for plane, chosen, sigma in ((target, asked, _MARK), (unclear, ~asked, _UNCLEAR)):
+    drawn = [(plane, seen >= math.log(limit), _MARK) for plane, limit in zip(marks, LIMITS, strict=True)]
+    for plane, chosen, sigma in [*drawn, (unclear, seen <= 0, _UNCLEAR)]:
         used = within & chosen[:, None]
         value = np.exp(-squared[used] / (2 * sigma**2)).astype(np.float32)
         np.maximum.at(plane, (where[used], y[used], x[used]), value)
-    used = within & (squared < _NEAR**2) & (table[:, 4:5] > 0)
+    used = within & (squared < _NEAR**2) & (seen >= math.log(LIMITS[0]))[:, None]
     at = (where[used], y[used], x[used])
     near[at] = True
-    for plane, column in zip(measures, (3, 4), strict=True):
-        plane[at] = np.broadcast_to(table[:, column : column + 1], y.shape)[used]
-    weight = np.maximum(1.0 - unclear, target)
-    views = np.stack([crop.view.astype(np.float32) * sign for crop, sign in zip(crops, signs)])
+    width[at] = np.broadcast_to(log_width[:, None], y.shape)[used]
+    weight = np.maximum(1.0 - unclear, marks[0])
+    views = np.stack([crop.view.astype(np.float32) * sign for crop, sign in pairs])
     return Batch(
         torch.from_numpy(views),
-        torch.from_numpy(target),
+        torch.from_numpy(marks.transpose(1, 0, 2, 3).copy()),
         torch.from_numpy(weight),
         torch.from_numpy(near),
-        torch.from_numpy(measures.transpose(1, 0, 2, 3).copy()),
+        torch.from_numpy(width),
         torch.from_numpy(np.stack([crop.kinds for crop in crops]).astype(np.int64)),
     )
 
 
 def loss_of(cells: Tensor, kinds: Tensor, batch: Batch) -> tuple[Tensor, list[float]]:
     """Return the loss of the network's answers, and its parts."""
-    error = functional.binary_cross_entropy_with_logits(cells[:, 0], batch.target, reduction="none")
-    marks = (error * batch.weight * (1.0 + _AT_CELLS * batch.target)).mean()
-    off = functional.smooth_l1_loss(cells[:, 1:], batch.measures, reduction="none", beta=0.3)
-    near = batch.near[:, None].expand_as(off)
-    measures = off[near].mean() if near.any() else off.sum() * 0.0
+    odds, width = cells[:, :-1], cells[:, -1]
+    error = functional.binary_cross_entropy_with_logits(odds, batch.marks, reduction="none")
+    marks = (error * batch.weight[:, None] * (1.0 + _AT_CELLS * batch.marks)).mean()
+    off = functional.smooth_l1_loss(width, batch.width, reduction="none", beta=0.3)
+    widths = off[batch.near].mean() if batch.near.any() else off.sum() * 0.0
     what = functional.cross_entropy(kinds, batch.kinds)
-    loss = _CELLS * marks + _MEASURES * measures + _KINDS * what
-    return loss, [float(each.detach()) for each in (marks, measures, what)]
+    loss = _CELLS * marks + _WIDTHS * widths + _KINDS * what
+    return loss, [float(each.detach()) for each in (marks, widths, what)]

@@ -14,46 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FIELDS", "KINDS", "OUTPUTS", "WellNet"]
+from spotcore.networks.hourglass import CELLS, KINDS, LIMITS
+from spotcore.networks.symmetry import ORIENTATIONS, group_table, lifting_table
+
+__all__ = ["FIELDS", "WellNet"]
 
 FIELDS = (2, 4, 4, 6, 8)
 """Features of each level; a level has half the size of the one before."""
-OUTPUTS = ("cell", "width", "visibility")
-"""At each pixel: the log-odds of a cell, the logarithms of a spot's width and visibility."""
-KINDS = ("membrane", "outside", "scratch", "dust", "blotch", "writing")
-"""What a pixel of half the size shows besides spots."""
+
+
+
+
 _HIDDEN = 16
-_TURNS = 8
-
-
-def _act(kernel: Tensor, element: int) -> Tensor:
-    """Turn the last two axes, and flip them from the fifth element on."""
-    turned = torch.rot90(kernel, element % 4, (-2, -1))
-    return turned if element < 4 else turned.flip(-1)
-
-
-def _table(size: int) -> tuple[Tensor, Tensor]:
-    """Return where the taps of each orientation lie in a base kernel.
-
-    Returns
-    -------
-    lifting : int64, [8, S * S]
-        Taps of output orientation g.
-    group : int64, [8, 8, S * S]
-        Of output orientation g and input orientation h, in [8 * S * S].
-    """
-    grid = torch.arange(size * size).reshape(size, size)
-    lifting = torch.stack([_act(grid, g).reshape(-1) for g in range(_TURNS)])
-    # Elements are told apart by what they make of a grid of numbers.
-    probe = torch.arange(9).reshape(3, 3)
-    made = {tuple(_act(probe, g).reshape(-1).tolist()): g for g in range(_TURNS)}
-    group = torch.empty(_TURNS, _TURNS, size * size, dtype=torch.int64)
-    for g, h in itertools.product(range(_TURNS), repeat=2):
-        before = next(
-            k for k in range(_TURNS) if made[tuple(_act(_act(probe, k), g).reshape(-1).tolist())] == h
-        )
-        group[g, h] = before * size * size + lifting[g]
-    return lifting, group
 
 
 class _Lift(nn.Module):
@@ -65,13 +37,13 @@ class _Lift(nn.Module):
         self.weight = nn.Parameter(torch.randn(fields, channels, 1, size * size) * spread)
         self.bias = nn.Parameter(torch.zeros(fields))
         self.size = size
-        self.register_buffer("table", _table(size)[0], persistent=False)
+        self.register_buffer("table", torch.from_numpy(lifting_table(size)), persistent=False)
 
     def taps(self) -> tuple[Tensor, Tensor]:
         (fields, channels), size = self.weight.shape[:2], self.size
         taps = self.weight[:, :, 0][:, :, self.table].transpose(1, 2)  # [F, 8, C, S S]
-        taps = taps.reshape(_TURNS * fields, channels, size, size)
-        return taps, self.bias.repeat_interleave(_TURNS)
+        taps = taps.reshape(ORIENTATIONS * fields, channels, size, size)
+        return taps, self.bias.repeat_interleave(ORIENTATIONS)
 
     def forward(self, x: Tensor) -> Tensor:
         taps, bias = self.taps()
@@ -85,18 +57,18 @@ class _Group(nn.Module):
         self, inputs: int, outputs: int, size: int = 3, gain: float = 1.0, bias: bool = True
     ) -> None:
         super().__init__()
-        spread = gain * math.sqrt(2 / (inputs * _TURNS * size * size))
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, _TURNS, size * size) * spread)
+        spread = gain * math.sqrt(2 / (inputs * ORIENTATIONS * size * size))
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, ORIENTATIONS, size * size) * spread)
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.size = size
-        self.register_buffer("table", _table(size)[1], persistent=False)
+        self.register_buffer("table", torch.from_numpy(group_table(size)), persistent=False)
 
     def taps(self) -> tuple[Tensor, Tensor | None]:
         outputs, inputs = self.weight.shape[:2]
         taps = self.weight.reshape(outputs, inputs, -1)[:, :, self.table]  # [G, F, 8 g, 8 h, S S]
         taps = taps.permute(0, 2, 1, 3, 4)
-        shape = (outputs * _TURNS, inputs * _TURNS, self.size, self.size)
-        bias = None if self.bias is None else self.bias.repeat_interleave(_TURNS)
+        shape = (outputs * ORIENTATIONS, inputs * ORIENTATIONS, self.size, self.size)
+        bias = None if self.bias is None else self.bias.repeat_interleave(ORIENTATIONS)
         return taps.reshape(shape), bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,16 +81,16 @@ class _Read(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, size: int = 3) -> None:
         super().__init__()
-        spread = math.sqrt(2 / (inputs * _TURNS * size * size))
+        spread = math.sqrt(2 / (inputs * ORIENTATIONS * size * size))
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, size * size) * spread)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.size = size
-        self.register_buffer("table", _table(size)[0], persistent=False)
+        self.register_buffer("table", torch.from_numpy(lifting_table(size)), persistent=False)
 
     def taps(self) -> tuple[Tensor, Tensor]:
         outputs, inputs = self.weight.shape[:2]
         taps = self.weight[:, :, 0][:, :, self.table]  # [C, F, 8 h, S S]
-        return taps.reshape(outputs, inputs * _TURNS, self.size, self.size), self.bias
+        return taps.reshape(outputs, inputs * ORIENTATIONS, self.size, self.size), self.bias
 
     def forward(self, x: Tensor) -> Tensor:
         taps, bias = self.taps()
@@ -154,13 +126,13 @@ class WellNet(nn.Module):
         self.deepen = nn.ModuleList(_Group(after, after, gain=0.5, bias=False) for _, after in pairs)
         self.lower = nn.ModuleList(_Group(after, before, 1, 0.7) for before, after in pairs)
         self.refine = nn.ModuleList(_Group(before, before, gain=0.5, bias=False) for before, _ in pairs)
-        self.cells = _Head(fields[0], len(OUTPUTS))
+        self.cells = _Head(fields[0], len(CELLS))
         self.kinds = _Head(fields[1], len(KINDS))
         with torch.no_grad():
-            self.cells.bias[0] = -3.0
+            self.cells.bias[: len(LIMITS)] = -3.0
 
     def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the outputs [B, 3, H, W] and the kinds' log-odds [B, 6, H / 2, W / 2]."""
+        """Return the outputs [B, 4, H, W] and the kinds' log-odds [B, 6, H / 2, W / 2]."""
         x = functional.relu(self.lift(views))
         held = [x]
         for down, deepen in zip(self.down, self.deepen, strict=True):

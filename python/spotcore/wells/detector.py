@@ -1,0 +1,242 @@
+"""Where the cells of a well are, how wide their spots, and what else there is: by a network.
+
+picture -> views of several sizes, of both polarities -> the scale at which its spots are typical ->
+a view of that scale -> marks
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spotcore import _core
+from spotcore.networks.hourglass import COUNTED, KINDS, LIMITS, Hourglass
+from spotcore.wells.view import STRIDE, View, contrast_view, resampled
+
+__all__ = ["TYPICAL_WIDTH", "Marks", "Polarity", "Sight", "look", "probability"]
+
+Polarity = Literal["dark", "bright"]
+
+TYPICAL_WIDTH = 2.0
+"""Standard deviation of a typical spot in the view that is read, in pixels of the view."""
+_WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
+_FAINTEST = 0.02  # probability of a mark, below which there is none
+_EVIDENCE = 0.5  # of marks that tell scale and polarity
+_SCOUTS = 3.0  # between the sizes of views that are looked at first
+_SMALLEST = 4 * STRIDE  # pixels of a view's shorter side
+_MOST_PIXELS = 1.5e6  # of a view that is looked at first
+_SETTLED, _TRIES = 0.1, 3  # of the logarithm of the scale; views until it is found
+
+
+class Marks(NamedTuple):
+    """Marks of a view, most probable first.
+
+    Attributes
+    ----------
+    yx : ndarray, float64, shape [n, 2]
+        In pixels of the picture, and parts of them.
+    probability : ndarray, float64, shape [n]
+        That a cell is there.
+    width : ndarray, float64, shape [n]
+        Standard deviation of the spot, in pixels of the picture.
+    visibility : ndarray, float64, shape [n]
+        As `SimulatedWell.visibility`: the limit at which the probability would be a half.
+    """
+
+    yx: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    width: NDArray[np.float64]
+    visibility: NDArray[np.float64]
+
+    def __getitem__(self, kept: NDArray[np.bool_]) -> Marks:  # type: ignore[override]
+        """Return some of them."""
+        return Marks(*(values[kept] for values in tuple(self)))
+
+
+class Sight(NamedTuple):
+    """What was seen in a view.
+
+    Attributes
+    ----------
+    view : View
+    polarity : {"dark", "bright"}
+    marks : Marks
+    odds : ndarray, float32, shape [h, w]
+        Log-odds of a cell at each pixel of the view.
+    kinds : ndarray, float32, shape [6, h / 2, w / 2]
+        Probability of each of `KINDS` at half the view's size.
+    """
+
+    view: View
+    polarity: Polarity
+    marks: Marks
+    odds: NDArray[np.float32]
+    kinds: NDArray[np.float32]
+
+    @property
+    def clear(self) -> Marks:
+        """Marks of which it can be told how large spots are."""
+        return self.marks[self.marks.probability > _EVIDENCE]
+
+    @property
+    def evidence(self) -> float:
+        """Sum of the probabilities of marks of sizes that this view shows well."""
+        marks = self.clear
+        apart = np.abs(np.log(marks.width * self.view.factor / TYPICAL_WIDTH))
+        return float(np.sum(marks.probability * np.exp(-0.5 * (apart / math.log(2.5)) ** 2)))
+
+    @property
+    def wanted_factor(self) -> float:
+        """Factor of the view in which these spots are typical, at most 1."""
+        marks = self.clear
+        if len(marks.width) == 0:
+            return self.view.factor
+        order = np.argsort(marks.width)
+        total = np.cumsum(marks.probability[order])
+        width = float(marks.width[order][np.searchsorted(total, total[-1] / 2)])
+        return _allowed(TYPICAL_WIDTH / width, self)
+
+    def probability_of(self, kind: str) -> NDArray[np.float32]:
+        """Return the probability of one of `KINDS`, [h / 2, w / 2]."""
+        return np.asarray(self.kinds[KINDS.index(kind)])
+
+
+    def number_of(self, kind: str) -> int:
+        """Return the number of a kind in `kinds`."""
+        return KINDS.index(kind)
+
+
+def probability(sight: Sight, yx: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest probability of a cell [n] beside each position [n, 2] of the picture."""
+    from scipy import ndimage
+
+    near = ndimage.maximum_filter(sight.odds, 3)
+    y, x = np.rint(sight.view.to_view(np.asarray(yx, np.float64))).astype(int).T
+    at = near[np.clip(y, 0, near.shape[0] - 1), np.clip(x, 0, near.shape[1] - 1)]
+    return np.asarray(1 / (1 + np.exp(-at.astype(np.float64))))
+
+
+def _allowed(factor: float, sight: Sight) -> float:
+    side = min(sight.view.pixels.shape) / sight.view.factor
+    return min(1.0, max(factor, _SMALLEST / side))
+
+
+@functools.lru_cache(maxsize=4)
+def network(path: Path = _WEIGHTS) -> Hourglass:
+    """Return the network of a file."""
+    return Hourglass.load(path)
+
+
+def look(
+    grey: NDArray[np.float32],
+    polarity: Literal["auto", "dark", "bright"] = "auto",
+    typical_width: float | None = None,
+    limit: float = COUNTED,
+    threads: int | None = None,
+) -> Sight:
+    """Find the marks of a picture.
+
+    Parameters
+    ----------
+    grey : ndarray, float32, shape [H, W]
+        In any unit.
+    polarity : {"auto", "dark", "bright"}
+        What the spots are.
+    typical_width : float, optional
+        Standard deviation of a typical spot in pixels; by default found.
+    limit : float
+        Visibility from which on a spot is a mark.
+    threads : int, optional
+
+    Returns
+    -------
+    Sight
+    """
+    polarities: tuple[Polarity, ...] = ("dark", "bright") if polarity == "auto" else (polarity,)
+    shorter = min(grey.shape)
+    if typical_width is not None:
+        factor = min(1.0, max(TYPICAL_WIDTH / typical_width, _SMALLEST / shorter))
+        return max(_views(grey, factor, polarities, limit, threads), key=lambda sight: sight.evidence)
+    factors = [1.0]
+    while factors[-1] / _SCOUTS * shorter >= _SMALLEST:
+        factors.append(factors[-1] / _SCOUTS)
+    scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
+    seen = [sight for f in scouts for sight in _views(grey, f, polarities, limit, threads)]
+    best = max(seen, key=lambda sight: sight.evidence)
+    for _ in range(_TRIES):
+        factor = best.wanted_factor
+        if abs(math.log(factor / best.view.factor)) < _SETTLED:
+            break
+        best = _views(grey, factor, (best.polarity,), limit, threads)[0]
+    return best
+
+
+def _views(
+    grey: NDArray[np.float32],
+    factor: float,
+    polarities: tuple[Polarity, ...],
+    limit: float,
+    threads: int | None,
+) -> list[Sight]:
+    """Look at a view of each polarity."""
+    view = resampled(grey, factor)
+    contrast = contrast_view(view.pixels)
+    found = []
+    for polarity in polarities:
+        cells, kinds = network()(contrast if polarity == "bright" else -contrast, threads)
+        odds = _at_limit(cells[: len(LIMITS)], limit)
+        shares = np.exp(kinds - kinds.max(axis=0))
+        shares /= shares.sum(axis=0)
+        found.append(Sight(view, polarity, _marks(cells, odds, view), odds, shares))
+    return found
+
+
+def _marks(cells: NDArray[np.float32], odds: NDArray[np.float32], view: View) -> Marks:
+    """Read the maxima of a view's answers."""
+    floor = math.log(_FAINTEST / (1 - _FAINTEST))
+    points, _ = _core.local_maxima(np.maximum(odds - np.float32(floor), 0.0))
+    y, x = points.T
+    # Where a parabola through the maximum and its neighbours has its top.
+    padded = np.pad(odds, 1, mode="edge")
+    middle = padded[y + 1, x + 1]
+    shifts = []
+    for before, after in (
+        (padded[y, x + 1], padded[y + 2, x + 1]),
+        (padded[y + 1, x], padded[y + 1, x + 2]),
+    ):
+        bend = np.maximum(2 * middle - before - after, 1e-6)
+        shifts.append(np.clip(0.5 * (after - before) / bend, -0.5, 0.5))
+    yx = view.to_picture(points + np.stack(shifts, axis=1).astype(np.float64))
+    marks = Marks(
+        yx,
+        1 / (1 + np.exp(-middle.astype(np.float64))),
+        np.exp(cells[len(LIMITS), y, x].astype(np.float64)) / view.factor,
+        _visibility(cells[: len(LIMITS), y, x].astype(np.float64)),
+    )
+    shape = np.array(odds.shape) / view.factor + 2 * np.array(view.start)  # of the picture
+    return marks[((yx > -0.5) & (yx < shape - 0.5)).all(axis=1)]
+
+
+def _at_limit(odds: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
+    """Return log-odds [H, W] of a limit from those of `LIMITS`, linear in its logarithm."""
+    number = int(np.clip(np.searchsorted(LIMITS, limit) - 1, 0, len(LIMITS) - 2))
+    low, high = math.log(LIMITS[number]), math.log(LIMITS[number + 1])
+    share = np.float32((math.log(limit) - low) / (high - low))
+    return odds[number] + share * (odds[number + 1] - odds[number])
+
+
+def _visibility(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the limits [n] at which log-odds [3, n] are 0; at most a step beyond `LIMITS`."""
+    odds = np.minimum.accumulate(odds, axis=0)
+    log = np.log(LIMITS)
+    steps = np.maximum(odds[:-1] - odds[1:], 1e-3)
+    # Of the piece in which they change their sign.
+    piece = np.clip(np.sum(odds > 0, axis=0) - 1, 0, len(log) - 2)
+    each = np.arange(odds.shape[1])
+    share = np.clip(odds[piece, each] / steps[piece, each], -1.0, 2.0)
+    return np.asarray(np.exp(log[piece] + share * (log[piece + 1] - log[piece])), np.float64)
