@@ -311,7 +311,7 @@ def _by_solver(
 
 
 def _by_network(
-    well: Well, settings: Settings, _: Progress | None, seconds: dict[str, float]
+    well: Well, settings: Settings, progress: Progress | None, seconds: dict[str, float]
 ) -> _Found:
     """Find cells by a learned network, which has no iterations to report."""
     with timed(seconds, "load"):
@@ -325,7 +325,7 @@ def _by_network(
             )
             artefacts = Artefacts.none()
         else:  # where cells are the wells' network says, what they secreted this one
-            amounts, _ = network.maps_and_score(signal, threads=settings.threads)
+            amounts = network(signal, threads=settings.threads)
             widths = np.diff(network.parameters.metadata.sigma_limits)
             cells = find_marked(well, amounts, widths, settings.threshold)
             artefacts = find_artefacts(well)

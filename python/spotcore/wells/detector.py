@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -33,7 +34,8 @@ _MOST_PIXELS = 1.5e6  # of a view that is looked at first
 _SETTLED, _TRIES = 0.1, 3  # of the logarithm of the scale; views until it is found
 
 
-class Marks(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Marks:
     """Marks of a view, most probable first.
 
     Attributes
@@ -53,9 +55,13 @@ class Marks(NamedTuple):
     width: NDArray[np.float64]
     visibility: NDArray[np.float64]
 
-    def __getitem__(self, kept: NDArray[np.bool_]) -> Marks:  # type: ignore[override]
+    def __len__(self) -> int:
+        """Return the number of marks."""
+        return len(self.yx)
+
+    def __getitem__(self, kept: NDArray[np.bool_]) -> Marks:
         """Return some of them."""
-        return Marks(*(values[kept] for values in tuple(self)))
+        return Marks(**{name: values[kept] for name, values in vars(self).items()})
 
 
 class Sight(NamedTuple):
@@ -94,7 +100,7 @@ class Sight(NamedTuple):
     def wanted_factor(self) -> float:
         """Factor of the view in which these spots are typical, at most 1."""
         marks = self.clear
-        if len(marks.width) == 0:
+        if len(marks) == 0:
             return self.view.factor
         order = np.argsort(marks.width)
         total = np.cumsum(marks.probability[order])
@@ -104,7 +110,6 @@ class Sight(NamedTuple):
     def probability_of(self, kind: str) -> NDArray[np.float32]:
         """Return the probability of one of `KINDS`, [h / 2, w / 2]."""
         return np.asarray(self.kinds[KINDS.index(kind)])
-
 
     def number_of(self, kind: str) -> int:
         """Return the number of a kind in `kinds`."""
@@ -161,7 +166,9 @@ def look(
     shorter = min(grey.shape)
     if typical_width is not None:
         factor = min(1.0, max(TYPICAL_WIDTH / typical_width, _SMALLEST / shorter))
-        return max(_views(grey, factor, polarities, limit, threads), key=lambda sight: sight.evidence)
+        return max(
+            _views(grey, factor, polarities, limit, threads), key=lambda sight: sight.evidence
+        )
     factors = [1.0]
     while factors[-1] / _SCOUTS * shorter >= _SMALLEST:
         factors.append(factors[-1] / _SCOUTS)
@@ -211,7 +218,7 @@ def _marks(cells: NDArray[np.float32], odds: NDArray[np.float32], view: View) ->
     ):
         bend = np.maximum(2 * middle - before - after, 1e-6)
         shifts.append(np.clip(0.5 * (after - before) / bend, -0.5, 0.5))
-    yx = view.to_picture(points + np.stack(shifts, axis=1).astype(np.float64))
+    yx = view.to_picture(points.astype(np.float64) + np.stack(shifts, axis=1))
     marks = Marks(
         yx,
         1 / (1 + np.exp(-middle.astype(np.float64))),
@@ -227,7 +234,7 @@ def _at_limit(odds: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
     number = int(np.clip(np.searchsorted(LIMITS, limit) - 1, 0, len(LIMITS) - 2))
     low, high = math.log(LIMITS[number]), math.log(LIMITS[number + 1])
     share = np.float32((math.log(limit) - low) / (high - low))
-    return odds[number] + share * (odds[number + 1] - odds[number])
+    return np.asarray(odds[number] + share * (odds[number + 1] - odds[number]))
 
 
 def _visibility(odds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +52,8 @@ class Artefacts:
     @classmethod
     def none(cls) -> Artefacts:
         """Return an empty table."""
-        return cls(*np.zeros((2, 0)), (), *np.zeros((2, 0)))
+        empty = np.zeros(0)
+        return cls(empty, empty, (), empty, empty)
 
     def __len__(self) -> int:
         """Return the number of artefacts."""
@@ -135,7 +136,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
     if well.preset == "paper":
         cells = detect(result, limit)
         sure = probability(well.sight, cells.yx)
-        return Spots(Cells(*_columns(cells), cells.threshold, sure), Artefacts.none())
+        return Spots(replace(cells, confidence=sure), Artefacts.none())
     bins = np.where(np.asarray(result.xi) > 0, result.model.widths, 0.0)
     return Spots(find_marked(well, result.a, bins, limit), find_artefacts(well))
 
@@ -200,18 +201,13 @@ def find_artefacts(well: Well) -> Artefacts:
                 length = side * float(np.sqrt(12 * spread) + 1)  # of an even bar of that spread
                 rows.append((length, float(row), float(column), kind, len(y) * side**2))
     rows.sort(reverse=True)
-    length, y, x, reason, area = zip(*rows, strict=True) if rows else ((),) * 5
     return Artefacts(
-        np.array(y, np.float64),
-        np.array(x, np.float64),
-        tuple(map(str, reason)),
-        np.array(length, np.float64),
-        np.array(area, np.float64),
+        y=np.array([row[1] for row in rows], np.float64),
+        x=np.array([row[2] for row in rows], np.float64),
+        reason=tuple(row[3] for row in rows),
+        length=np.array([row[0] for row in rows], np.float64),
+        area=np.array([row[4] for row in rows], np.float64),
     )
-
-
-def _columns(cells: Cells) -> tuple[Any, ...]:
-    return cells.y, cells.x, cells.score, cells.secretion, cells.profile
 
 
 def _secretion_by_bin(

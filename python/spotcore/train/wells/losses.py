@@ -67,7 +67,9 @@ def batch_of(crops: list[Crop], signs: list[int]) -> Batch:
     squared = (y - place[:, :1]) ** 2 + (x - place[:, 1:]) ** 2
     within = (y >= 0) & (y < CROP) & (x >= 0) & (x < CROP)
     where = np.broadcast_to(of[:, None], y.shape)
-    drawn = [(plane, seen >= math.log(limit), _MARK) for plane, limit in zip(marks, LIMITS, strict=True)]
+    drawn = [
+        (plane, seen >= math.log(limit), _MARK) for plane, limit in zip(marks, LIMITS, strict=True)
+    ]
     for plane, chosen, sigma in [*drawn, (unclear, seen <= 0, _UNCLEAR)]:
         used = within & chosen[:, None]
         value = np.exp(-squared[used] / (2 * sigma**2)).astype(np.float32)

@@ -23,8 +23,6 @@ FIELDS = (2, 4, 4, 6, 8)
 """Features of each level; a level has half the size of the one before."""
 
 
-
-
 _HIDDEN = 16
 
 
@@ -123,9 +121,13 @@ class WellNet(nn.Module):
         pairs = list(itertools.pairwise(fields))
         self.lift = _Lift(2, fields[0], 5)
         self.down = nn.ModuleList(_Group(before, after) for before, after in pairs)
-        self.deepen = nn.ModuleList(_Group(after, after, gain=0.5, bias=False) for _, after in pairs)
+        self.deepen = nn.ModuleList(
+            _Group(after, after, gain=0.5, bias=False) for _, after in pairs
+        )
         self.lower = nn.ModuleList(_Group(after, before, 1, 0.7) for before, after in pairs)
-        self.refine = nn.ModuleList(_Group(before, before, gain=0.5, bias=False) for before, _ in pairs)
+        self.refine = nn.ModuleList(
+            _Group(before, before, gain=0.5, bias=False) for before, _ in pairs
+        )
         self.cells = _Head(fields[0], len(CELLS))
         self.kinds = _Head(fields[1], len(KINDS))
         with torch.no_grad():
