@@ -20,13 +20,14 @@ __all__ = ["reproduce", "train"]
 
 
 class RecipeName(StrEnum):
-    """Names in `spotcore.train.recipes.RECIPES`."""
+    """Names in `spotcore.train.recipes.RECIPES`, and that of the wells' network."""
 
     isbi2019 = "isbi2019"
     ours = "ours"
     ours_finish = "ours-finish"
     ours_isbi2019 = "ours-isbi2019"
     ours_isbi2019_finish = "ours-isbi2019-finish"
+    wells = "wells"
 
 
 class Kind(StrEnum):
@@ -49,7 +50,7 @@ def train(
         typer.Option(
             help="isbi2019: the paper's procedure; ours: the default network's, on mixed images; "
             "ours-isbi2019: ours for the paper's architectures and images; ...-finish: their "
-            "second stages, with --start."
+            "second stages, with --start; wells: the network that finds the cells of real wells."
         ),
     ] = RecipeName.ours,
     kind: Annotated[Kind, typer.Option(help="Architecture.")] = Kind.spotnet,
@@ -69,12 +70,26 @@ def train(
     workers: Annotated[int, typer.Option(min=1, help="Threads that share a batch, on a CPU.")] = 2,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 200,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    own: Annotated[
+        Path | None,
+        typer.Option(
+            help="With the recipe wells: a result folder with your corrected wells (edits saved "
+            "from napari); go on from the shipped weights, and say whether that helped."
+        ),
+    ] = None,
 ) -> None:
     """Train a network; write network.pt, history.csv, history.png and checkpoint.pt.
+
+    The recipe wells writes wells.safetensors, its simulated wells and checkpoint.pt; of the options
+    it has --steps, --seed, --workers, --resume and --own.
 
     An interrupted run goes on with --resume and the same options, and ends with the same bits as
     one that was not interrupted (on the same machine, with the same number of workers).
     """
+    if recipe is RecipeName.wells:
+        return _train_wells(output, steps, seed, workers, resume, own)
+    if own is not None:
+        raise fail("--own: expected with --recipe wells")
     try:
         from spotcore.train import figures
         from spotcore.train.memory import keep_freed_memory
@@ -104,6 +119,44 @@ def train(
     if trainer.history:
         figures.history(trainer.history, output / "history.png")
     typer.echo(output / "network.pt")
+
+
+def _train_wells(
+    output: Path, steps: int | None, seed: int, workers: int, resume: bool, own: Path | None
+) -> None:
+    """Train the wells' network."""
+    try:
+        from spotcore.train.wells import recipe
+        from spotcore.train.wells.trainer import WellsRecipe
+    except ModuleNotFoundError as error:
+        raise fail(f"train needs {error.name}: pip install 'spotcore[train]'") from None
+    from tqdm import tqdm
+
+    bars: dict[str, Any] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            bars[what] = tqdm(total=total, desc=what, file=sys.stderr)
+        bars[what].update(done - bars[what].n)
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if own is not None:
+            result = recipe.train_on_own(output, own, workers, resume, progress)
+            typer.echo(
+                f"{result.trained} wells learned from; F1 on {result.held_out} others: "
+                f"{result.before:.3f} before, {result.after:.3f} after"
+            )
+        else:
+            chosen = WellsRecipe(seed=seed)
+            chosen = chosen if steps is None else replace(chosen, steps=steps)
+            recipe.train(output, chosen, workers, resume, progress)
+    except (ValueError, OSError) as error:
+        raise fail(error) from None
+    finally:
+        for bar in bars.values():
+            bar.close()
+    typer.echo(output / "wells.safetensors")
 
 
 def _shown_on(bar: Any) -> Callable[[Trainer], None]:

@@ -23,7 +23,7 @@ __all__ = ["TYPICAL_WIDTH", "Marks", "Polarity", "Sight", "look", "probability"]
 
 Polarity = Literal["dark", "bright"]
 
-TYPICAL_WIDTH = 2.0
+TYPICAL_WIDTH = 1.5
 """Standard deviation of a typical spot in the view that is read, in pixels of the view."""
 _WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
 _FAINTEST = 0.02  # probability of a mark, below which there is none
@@ -31,7 +31,9 @@ _EVIDENCE = 0.5  # of marks that tell scale and polarity
 _SCOUTS = 3.0  # between the sizes of views that are looked at first
 _SMALLEST = 4 * STRIDE  # pixels of a view's shorter side
 _MOST_PIXELS = 1.5e6  # of a view that is looked at first
-_SETTLED, _TRIES = 0.1, 3  # of the logarithm of the scale; views until it is found
+_LARGEST = 2.0  # factor of a view: an enlarged one shows small spots apart
+_STEP = math.sqrt(2.0)  # factors are powers of it: nearly the same spots are seen in the same view
+_TRIES = 4  # views until the factor is found
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +100,15 @@ class Sight(NamedTuple):
 
     @property
     def wanted_factor(self) -> float:
-        """Factor of the view in which these spots are typical, at most 1."""
+        """Factor of the view in which these spots are typical."""
         marks = self.clear
         if len(marks) == 0:
             return self.view.factor
         order = np.argsort(marks.width)
         total = np.cumsum(marks.probability[order])
         width = float(marks.width[order][np.searchsorted(total, total[-1] / 2)])
-        return _allowed(TYPICAL_WIDTH / width, self)
+        size = np.array(self.view.pixels.shape) / self.view.factor
+        return _factor(width, float(size.min()))
 
     def probability_of(self, kind: str) -> NDArray[np.float32]:
         """Return the probability of one of `KINDS`, [h / 2, w / 2]."""
@@ -126,15 +129,16 @@ def probability(sight: Sight, yx: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-at.astype(np.float64))))
 
 
-def _allowed(factor: float, sight: Sight) -> float:
-    side = min(sight.view.pixels.shape) / sight.view.factor
-    return min(1.0, max(factor, _SMALLEST / side))
+def _factor(width: float, shorter: float) -> float:
+    """Return the factor of the view of a picture in which spots of a width are typical."""
+    step = round(math.log(TYPICAL_WIDTH / width) / math.log(_STEP))
+    return min(_LARGEST, max(_STEP**step, _SMALLEST / shorter))
 
 
-@functools.lru_cache(maxsize=4)
-def network(path: Path = _WEIGHTS) -> Hourglass:
-    """Return the network of a file."""
-    return Hourglass.load(path)
+@functools.cache
+def shipped() -> Hourglass:
+    """Return the network that comes with the package."""
+    return Hourglass.load(_WEIGHTS)
 
 
 def look(
@@ -143,6 +147,7 @@ def look(
     typical_width: float | None = None,
     limit: float = COUNTED,
     threads: int | None = None,
+    network: Hourglass | None = None,
 ) -> Sight:
     """Find the marks of a picture.
 
@@ -157,29 +162,30 @@ def look(
     limit : float
         Visibility from which on a spot is a mark.
     threads : int, optional
+    network : Hourglass, optional
+        Instead of the one that comes with the package.
 
     Returns
     -------
     Sight
     """
+    how = (limit, threads, shipped() if network is None else network)
     polarities: tuple[Polarity, ...] = ("dark", "bright") if polarity == "auto" else (polarity,)
     shorter = min(grey.shape)
     if typical_width is not None:
-        factor = min(1.0, max(TYPICAL_WIDTH / typical_width, _SMALLEST / shorter))
-        return max(
-            _views(grey, factor, polarities, limit, threads), key=lambda sight: sight.evidence
-        )
+        factor = _factor(typical_width, shorter)
+        return max(_views(grey, factor, polarities, *how), key=lambda sight: sight.evidence)
     factors = [1.0]
     while factors[-1] / _SCOUTS * shorter >= _SMALLEST:
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
-    seen = [sight for f in scouts for sight in _views(grey, f, polarities, limit, threads)]
+    seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
     best = max(seen, key=lambda sight: sight.evidence)
     for _ in range(_TRIES):
         factor = best.wanted_factor
-        if abs(math.log(factor / best.view.factor)) < _SETTLED:
+        if abs(math.log(factor / best.view.factor)) < 0.01:
             break
-        best = _views(grey, factor, (best.polarity,), limit, threads)[0]
+        best = _views(grey, factor, (best.polarity,), *how)[0]
     return best
 
 
@@ -189,13 +195,14 @@ def _views(
     polarities: tuple[Polarity, ...],
     limit: float,
     threads: int | None,
+    network: Hourglass,
 ) -> list[Sight]:
     """Look at a view of each polarity."""
     view = resampled(grey, factor)
     contrast = contrast_view(view.pixels)
     found = []
     for polarity in polarities:
-        cells, kinds = network()(contrast if polarity == "bright" else -contrast, threads)
+        cells, kinds = network(contrast if polarity == "bright" else -contrast, threads)
         odds = _at_limit(cells[: len(LIMITS)], limit)
         shares = np.exp(kinds - kinds.max(axis=0))
         shares /= shares.sum(axis=0)

@@ -213,7 +213,7 @@ def find_artefacts(well: Well) -> Artefacts:
 def _secretion_by_bin(
     yx: NDArray[np.float64], well: Well, a: NDArray[np.float32], widths: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Integrated intensity [n, K] of each mark: of the pixels of `Well.mask` that it is nearest to."""
+    """Integrated intensity [n, K] of each mark: of the pixels of `Well.mask` nearest to it."""
     from scipy.spatial import cKDTree
 
     by_bin = np.zeros((len(yx), len(widths)))

@@ -99,8 +99,8 @@ def contrast_view(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     ndarray, float32, shape [2, h, w]
-        ``asinh`` of both contrasts. That of ``gain * pixels + offset`` is the same, its sign that of
-        the gain.
+        ``asinh`` of both contrasts. Those of ``gain * pixels + offset`` are the same, their sign
+        that of the gain.
     """
     from scipy import ndimage
 

@@ -9,20 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spotcore.simulation.render import ARTEFACTS, SimulatedWell, simulate_well
 from spotcore.networks.hourglass import KINDS
-from spotcore.wells.view import contrast_view, resampled
+from spotcore.simulation.render import ARTEFACTS, SimulatedWell, simulate_well
+from spotcore.wells.detector import TYPICAL_WIDTH
+from spotcore.wells.view import View, contrast_view, resampled
 
-__all__ = ["CROP", "HELD_OUT", "SEEN", "TYPICAL_WIDTH", "UNSEEN", "Crop", "Shown", "crops", "shown"]
+__all__ = ["CROP", "HELD_OUT", "SEEN", "UNSEEN", "Crop", "Shown", "crops", "shown"]
 
 Image = NDArray[np.float32]
 
 CROP = 128
 """Pixels of a crop's side."""
-TYPICAL_WIDTH = 2.0
-"""Standard deviation of a typical spot in views that the network sees best, in pixels."""
 SEEN, UNSEEN = 7.0, 4.0
-"""Visibility from which on a cell is asked for, and below which it is none."""
+"""Visibility of cells that tell a typical width, and below which none is listed."""
 HELD_OUT = 10_000_000
 """First seed of wells that nothing is trained on."""
 _FEWEST = 3  # cells that tell a typical width
@@ -61,9 +60,9 @@ class Crop(NamedTuple):
     Attributes
     ----------
     view : ndarray, float16, shape [2, CROP, CROP]
-    cells : ndarray, float32, shape [n, 5]
-        Of each near it: y, x, whether it is asked for (1) or unclear (0), and the logarithms of its
-        width in pixels of the view and of its visibility.
+    cells : ndarray, float32, shape [n, 4]
+        Of each near it: y, x, the logarithms of its width in pixels of the view and of its
+        visibility; the latter is 0 where it is not to be said whether it is one.
     kinds : ndarray, uint8, shape [CROP / 2, CROP / 2]
         Numbers of `KINDS`.
     """
@@ -73,11 +72,11 @@ class Crop(NamedTuple):
     kinds: NDArray[np.uint8]
 
 
-def shown(seed: int) -> Shown:
+def shown(seed: int, n_cells: int | None = None) -> Shown:
     """Simulate a well and save it as readers and people do."""
     rng = np.random.default_rng([seed, 1])
     side = int(rng.integers(200, 513))
-    well = simulate_well(shape=(side, side), seed=seed)
+    well = simulate_well(n_cells, shape=(side, side), seed=seed)
     grey = _grey(rng, well)
     outside = ~well.membrane
     if rng.random() < 0.5:
@@ -110,8 +109,8 @@ def _saved_again(rng: np.random.Generator, grey: Image, outside: NDArray[np.bool
         levels[outside] = rng.choice([0.0, 255.0, 20.0])
     gain = float(np.exp(rng.uniform(np.log(0.25), 0.0)))
     levels = levels * gain + rng.uniform(0.0, 220.0 * (1.0 - gain))
-    if rng.random() < 0.5:
-        levels = levels + rng.normal(0.0, rng.uniform(0.5, 3.0), levels.shape)
+    if rng.random() < 0.4:
+        levels = levels + rng.normal(0.0, rng.uniform(0.3, 2.5) * gain, levels.shape)
     eight = np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
     if gain > 0.5 and rng.random() < 0.5:
         file = io.BytesIO()
@@ -136,40 +135,52 @@ def _of_view(rng: np.random.Generator, picture: Shown, count: int) -> Iterator[C
     else:
         wanted = float(np.exp(rng.uniform(np.log(0.7), np.log(8.0))))
     side = min(picture.grey.shape)
-    factor = float(np.clip(wanted / typical, CROP / side, 1.0))
-    view = resampled(picture.grey, factor)
+    factor = float(np.clip(wanted / typical, CROP / side, 2.0))
+    view = resampled(_resized(rng, picture.grey, factor), factor)
     pixels = contrast_view(view.pixels).astype(np.float16)
     well = picture.well
-    asked = (well.hidden_by < 0) & (well.visibility >= SEEN)
-    unclear = ~asked & (well.visibility > UNSEEN)
-    used = asked | unclear
+    used = (well.hidden_by < 0) & (well.visibility > UNSEEN)
     places = view.to_view(well.cells[used])
     columns = [
         places,
-        asked[used, None],
         np.log(np.maximum(well.width[used, None] * factor, 0.1)),
         np.log(np.maximum(well.visibility[used, None], 1.0)),
     ]
     bleed = view.to_view(well.bleed)
     cells = np.concatenate(columns, axis=1)
     # Spots of another colour are no cells, but nothing in one channel says so.
-    others = np.concatenate([bleed, np.zeros((len(bleed), 3))], axis=1)
+    others = np.concatenate([bleed, np.zeros((len(bleed), 2))], axis=1)
     cells = np.concatenate([cells, others]).astype(np.float32)
     kinds = _at(picture.kinds, view.pixels.shape, view)
     height, width = view.pixels.shape
     for _ in range(count):
         y, x = (int(rng.integers(0, (size - CROP) // 2 + 1)) * 2 for size in (height, width))
-        local = cells - np.array([y, x, 0, 0, 0], np.float32)
+        local = cells - np.array([y, x, 0, 0], np.float32)
         near = ((local[:, :2] > -8) & (local[:, :2] < CROP + 8)).all(axis=1)
         half = np.s_[y // 2 : (y + CROP) // 2, x // 2 : (x + CROP) // 2]
         yield Crop(pixels[:, y : y + CROP, x : x + CROP], local[near], kinds[half])
 
 
-def _at(kinds: NDArray[np.uint8], shape: tuple[int, ...], view: object) -> NDArray[np.uint8]:
+def _resized(rng: np.random.Generator, grey: Image, factor: float) -> Image:
+    """Return the picture, sometimes as one that was resized, and back, on its way."""
+    from PIL import Image as Pillow
+
+    if rng.random() < 0.7:
+        return grey
+    # Not to fewer pixels than the view has.
+    between = float(np.exp(rng.uniform(np.log(max(0.5, min(factor, 1.0))), np.log(2.5))))
+    size = tuple(max(1, round(side * between)) for side in grey.shape[::-1])
+    ways = (Pillow.Resampling.BICUBIC, Pillow.Resampling.BILINEAR, Pillow.Resampling.BOX)
+    out, back = (ways[int(rng.integers(3))] for _ in range(2))
+    small = Pillow.fromarray(grey).resize(size, out)
+    return np.asarray(small.resize(grey.shape[::-1], back), np.float32)
+
+
+def _at(kinds: NDArray[np.uint8], shape: tuple[int, ...], view: View) -> NDArray[np.uint8]:
     """Return kinds at half of a view's size."""
     rows, columns = (np.arange(size // 2) * 2.0 + 0.5 for size in shape)
-    y = view.to_picture(np.stack([rows, rows], 1))[:, 0]  # type: ignore[attr-defined]
-    x = view.to_picture(np.stack([columns, columns], 1))[:, 1]  # type: ignore[attr-defined]
+    y = view.to_picture(np.stack([rows, rows], 1))[:, 0]
+    x = view.to_picture(np.stack([columns, columns], 1))[:, 1]
     y, x = (
         np.clip(np.rint(at), 0, size - 1).astype(int)
         for at, size in zip((y, x), kinds.shape, strict=True)

@@ -13,8 +13,10 @@ from torch.nn import functional
 from spotcore.networks.hourglass import LIMITS
 from spotcore.train.wells.data import CROP, Crop
 
-__all__ = ["Batch", "batch_of", "loss_of"]
+__all__ = ["UNKNOWN", "Batch", "batch_of", "loss_of"]
 
+UNKNOWN = 255
+"""Instead of the number of a kind, where nobody says what is there."""
 _MARK = 1.3  # standard deviation of a cell in the target, in pixels of the view
 _UNCLEAR = 2.0  # the same of what is not asked about
 _REACH = 5  # pixels around a cell that its mark changes
@@ -59,9 +61,9 @@ def batch_of(crops: list[Crop], signs: list[int]) -> Batch:
     of = np.repeat(np.arange(len(crops)), [len(each) for each in cells])
     table = np.concatenate(cells)
     # The most visible is drawn last: where cells meet, its width stands.
-    order = np.argsort(table[:, 4], kind="stable")
+    order = np.argsort(table[:, 3], kind="stable")
     of, table = of[order], table[order]
-    place, log_width, seen = table[:, :2], table[:, 3], table[:, 4]
+    place, log_width, seen = table[:, :2], table[:, 2], table[:, 3]
     middle = np.rint(place).astype(int)
     y, x = middle[:, :1] + dy, middle[:, 1:] + dx
     squared = (y - place[:, :1]) ** 2 + (x - place[:, 1:]) ** 2
@@ -97,6 +99,7 @@ def loss_of(cells: Tensor, kinds: Tensor, batch: Batch) -> tuple[Tensor, list[fl
     marks = (error * batch.weight[:, None] * (1.0 + _AT_CELLS * batch.marks)).mean()
     off = functional.smooth_l1_loss(width, batch.width, reduction="none", beta=0.3)
     widths = off[batch.near].mean() if batch.near.any() else off.sum() * 0.0
-    what = functional.cross_entropy(kinds, batch.kinds)
+    what = functional.cross_entropy(kinds, batch.kinds, ignore_index=UNKNOWN)
+    what = what if bool((batch.kinds != UNKNOWN).any()) else kinds.sum() * 0.0
     loss = _CELLS * marks + _WIDTHS * widths + _KINDS * what
     return loss, [float(each.detach()) for each in (marks, widths, what)]
