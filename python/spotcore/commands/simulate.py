@@ -116,6 +116,7 @@ def _write_well(folder: Path, cells: int | None, size: int, seed: int) -> Path:
         "secretion": made.secretion,
         "width": made.width,
         "snr": made.snr,
+        "visibility": made.visibility,
         "hidden_by": made.hidden_by,
     }
     others = {name: [getattr(a, name) for a in made.artefacts] for name in ("y", "x", "kind")}

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import nn
 
 from spotcore._backends import __version__
 from spotcore.networks.hourglass import Hourglass
@@ -90,15 +91,20 @@ class Trainer:
     def __init__(self, recipe: WellsRecipe, folder: Path, start: Hourglass | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
-        self.network = WellNet().to(memory_format=torch.channels_last)
         self.start = None if start is None else start.record
+        network = WellNet()
         if start is not None:
             tensors = {name: torch.from_numpy(t.copy()) for name, t in start.tensors.items()}
-            self.network.load_state_dict(tensors)
-        self.average = copy.deepcopy(self.network)
-        self.optimiser = EigenAdam(list(self.network.parameters()), recipe.learning_rate)
+            network.load_state_dict(tensors)
+        self.take(network)
         self.step, self.seconds = 0, 0.0
         self.losses = np.zeros(0)
+
+    def take(self, network: nn.Module) -> None:
+        """Train this network: the one of the package, or another that answers the same."""
+        self.network = network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network)
+        self.optimiser = EigenAdam(list(self.network.parameters()), self.recipe.learning_rate)
 
     @property
     def checkpoint(self) -> Path:
@@ -142,6 +148,19 @@ class Trainer:
         progress: Callable[[Trainer], None] | None = None,
     ) -> Hourglass:
         """Train until the recipe's last step; return the network."""
+
+        def step(trainer: Trainer) -> None:
+            if progress is not None:
+                progress(trainer)
+            if self.step % checkpoint_every == 0 or self.step == self.recipe.steps:
+                self.save()
+
+        self.steps(crops, step)
+        assert isinstance(self.average, WellNet)
+        return exported(self.average, self.record())
+
+    def steps(self, crops: Crops, after: Callable[[Trainer], None]) -> None:
+        """Train until the recipe's last step."""
         with ThreadPoolExecutor(1) as ahead:
             coming = [ahead.submit(self._batch, crops, self.step + k) for k in range(4)]
             while self.step < self.recipe.steps:
@@ -149,13 +168,9 @@ class Trainer:
                 coming.append(ahead.submit(self._batch, crops, self.step + len(coming)))
                 self._advance(coming.pop(0))
                 self.seconds += time.perf_counter() - began
-                if progress is not None:
-                    progress(self)
-                if self.step % checkpoint_every == 0 or self.step == self.recipe.steps:
-                    self.save()
+                after(self)
             for each in coming:
                 each.cancel()
-        return exported(self.average, self.record())
 
     def record(self) -> dict[str, Any]:
         """Return how the weights came about."""
