@@ -20,7 +20,6 @@ from spotcore.plates.work import analyse_file
 from spotcore.results.names import WellFiles
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import dye, from_picture, membrane, prepare
-from spotcore.wells.curvature import Curvature
 
 
 @pytest.fixture(scope="module")

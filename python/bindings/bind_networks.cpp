@@ -92,7 +92,8 @@ HourglassLayer layer_from(const py::handle& item) {
   if (fields.size() != 2) throw py::value_error("layers: expected (kernels, bias)");
   const auto kernels = strict(fields[0], "layers", 4);
   expect_square(kernels, "layers");
-  HourglassLayer layer{kernels.shape(0), kernels.shape(1), kernels.shape(2), to_vector(kernels), {}};
+  HourglassLayer layer{
+      kernels.shape(0), kernels.shape(1), kernels.shape(2), to_vector(kernels), {}};
   if (!fields[1].is_none()) layer.bias = to_vector(strict(fields[1], "layers", 1));
   return layer;
 }
@@ -112,10 +113,10 @@ std::unique_ptr<Hourglass> hourglass(const py::tuple& lift, const py::sequence& 
   if (of_cells.size() != 2 || of_kinds.size() != 2) {
     throw py::value_error("cells, kinds: expected two layers each");
   }
-  return make_hourglass({layer_from(lift), layers_from(down), layers_from(deepen),
-                         layers_from(lower), layers_from(refine), of_cells[0], of_cells[1],
-                         of_kinds[0], of_kinds[1]},
-                        execution(threads, isa));
+  return make_hourglass(
+      {layer_from(lift), layers_from(down), layers_from(deepen), layers_from(lower),
+       layers_from(refine), of_cells[0], of_cells[1], of_kinds[0], of_kinds[1]},
+      execution(threads, isa));
 }
 
 // view [C, H, W] -> (cells [.., H, W], kinds [.., H / 2, W / 2])

@@ -18,25 +18,15 @@ using namespace wrong;
 // --- Pictures ------------------------------------------------------------------------------------
 
 TEST_CASE("landscapes and maxima refuse images, marks and answers that do not fit") {
-  std::vector<float> heights(kHeight * kWidth, 1.0F), smooth = heights, taps{1, 2, 1};
-  std::vector<std::int64_t> summit(heights.size()), marks{3};
+  std::vector<float> heights(kHeight * kWidth, 1.0F);
+  std::vector<std::int64_t> marks{3};
   std::vector<std::uint8_t> used(heights.size(), 1);
   std::vector<std::int32_t> owner(heights.size());
   const ImageView in{heights.data(), kHeight, kWidth};
-  ImageSpan out{smooth.data(), kHeight, kWidth};
-  const auto correlate = [&] { correlate1d(in, taps, Axis::y, out); };
-  correlate();
-  each_wrong_image(out, false, [&] { refused("correlate1d", "out:", correlate); });
-  taps.pop_back();
-  refused("correlate1d", "taps:", correlate);
-  taps.clear();
-  refused("correlate1d", "taps:", correlate);
   for (const ImageView empty : {ImageView{nullptr, kHeight, kWidth},
                                 {heights.data(), 0, kWidth},
                                 {heights.data(), kHeight, 0},
                                 {heights.data(), -kHeight, -kWidth}}) {
-    refused("correlate1d", "image:", [&] { correlate1d(empty, {{1.0F}}, Axis::x, out); });
-    refused("climb", "landscape:", [&] { climb(empty, summit); });
     refused("watershed", "landscape:", [&] { watershed(empty, marks, used, owner); });
     refused("local_maxima", "score:", [&] { local_maxima(empty); });
   }
@@ -63,7 +53,6 @@ TEST_CASE("landscapes and maxima refuse images, marks and answers that do not fi
   each_wrong_length(used, [&] { refused("watershed", "used:", fill); });
   used.assign(heights.size(), 1);
   each_wrong_length(owner, [&] { refused("watershed", "owner:", fill); });
-  each_wrong_length(summit, [&] { refused("climb", "summit:", [&] { climb(in, summit); }); });
   fill();
 }
 

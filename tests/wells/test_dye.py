@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import ndimage
+from spotcore.wells.circle import find_well, flat_part
+from spotcore.wells.saturation import domed, saturated
 
 from spotcore.images.light import flattened, linear
 from spotcore.images.picture import Picture, luminance
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import dye, prepare_well
-from spotcore.wells.circle import find_well, flat_part
 from spotcore.wells.from_picture import prepare_picture
 from spotcore.wells.membrane import find_polarity
-from spotcore.wells.saturation import domed, saturated
 
 # Density in red, green and blue by Landini's table of stains for ImageJ's "Colour Deconvolution".
 AEC = (0.2743, 0.6796, 0.6803)

@@ -11,12 +11,12 @@ from bench.calibrate import confidence as calibration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from spotcore.wells.artefacts import Artefacts, Shape
 
 from spotcore.detections import Cells
 from spotcore.metrics import match
 from spotcore.results.write import cell_columns
 from spotcore.wells import prepare_well
-from spotcore.wells.artefacts import Artefacts, Shape
 from spotcore.wells.measure import (
     Limits,
     Measures,

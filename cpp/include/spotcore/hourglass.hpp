@@ -1,7 +1,7 @@
 // The network that finds the cells of real wells: down some levels, and up again.
 //
-// With relu(x) = max(x, 0), * correlation of the same size with zeros outside, mean2 the mean of 2x2
-// pixels and twice its bilinear inverse (align_corners = false), for levels l = 1..L
+// With relu(x) = max(x, 0), * correlation of the same size with zeros outside, mean2 the mean of
+// 2x2 pixels and twice its bilinear inverse (align_corners = false), for levels l = 1..L
 //
 //   x_0 = relu(lift * views + bias),
 //   y   = relu(down_l * mean2(x_{l-1}) + bias),     x_l = relu(y + deepen_l * y)

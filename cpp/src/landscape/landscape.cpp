@@ -48,35 +48,6 @@ class Forest {
 
 }  // namespace
 
-void climb(ImageView landscape, std::span<std::int64_t> summit) {
-  require_pixels(landscape, "landscape");
-  require_each(summit, landscape, "summit");
-  const std::int64_t h = landscape.height, w = landscape.width;
-  for (std::int64_t y = 0; y < h; ++y) {
-    const std::int64_t y0 = std::max<std::int64_t>(y - 1, 0), y1 = std::min(y + 1, h - 1);
-    for (std::int64_t x = 0; x < w; ++x) {
-      const std::int64_t x0 = std::max<std::int64_t>(x - 1, 0), x1 = std::min(x + 1, w - 1);
-      std::int64_t highest = y * w + x;
-      float height = landscape.data[highest];
-      for (std::int64_t v = y0; v <= y1; ++v) {
-        for (std::int64_t q = v * w + x0; q <= v * w + x1; ++q) {
-          if (landscape.data[q] > height) {
-            height = landscape.data[q];
-            highest = q;
-          }
-        }
-      }
-      summit[at(y * w + x)] = highest;
-    }
-  }
-  // Each pixel points to a higher one; halving the paths keeps following them short.
-  for (std::int64_t& pointer : summit) {
-    std::int64_t p = pointer;
-    while (summit[at(p)] != p) p = summit[at(p)] = summit[at(summit[at(p)])];
-    pointer = p;
-  }
-}
-
 void watershed(ImageView landscape, std::span<const std::int64_t> marks,
                std::span<const std::uint8_t> used, std::span<std::int32_t> owner) {
   require_pixels(landscape, "landscape");

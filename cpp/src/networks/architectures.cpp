@@ -131,8 +131,8 @@ std::unique_ptr<Network> make_convnet(const ConvNetWeights& w, Execution executi
     step.vectors = plan.vectors(layer.outputs);
     step.channels = layer.inputs_per_output;
     step.depthwise = layer.inputs_per_output != channels;
-    step.taps = pack_convolution(plan.lanes(), layer.kernels.data(), layer.outputs, layer.inputs_per_output,
-                                 layer.size, 1.0F);
+    step.taps = pack_convolution(plan.lanes(), layer.kernels.data(), layer.outputs,
+                                 layer.inputs_per_output, layer.size, 1.0F);
     step.start_pixel = pack_pixel(plan.lanes(), layer.bias, layer.outputs);
     if (i > 0) step.input = plan.steps.back().z;
     channels = layer.outputs;

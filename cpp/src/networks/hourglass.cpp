@@ -15,9 +15,9 @@
 namespace spotcore {
 namespace {
 
-constexpr std::int64_t kBorder = 2;      // pixels around a map: half of the largest kernel
-constexpr std::int64_t kLargest = 5;     // S
-constexpr std::int64_t kBandRows = 4;    // of a task
+constexpr std::int64_t kBorder = 2;    // pixels around a map: half of the largest kernel
+constexpr std::int64_t kLargest = 5;   // S
+constexpr std::int64_t kBandRows = 4;  // of a task
 constexpr std::int64_t kMostFloats = std::int64_t{1} << 31;  // of all maps: 8 GiB
 
 // [H, W, pitch] and a border. Rows are written in whole vectors of pixels: they have room for that.
@@ -186,7 +186,9 @@ class LevelledHourglass final : public Hourglass {
         map->resize(view.height >> l, view.width >> l, pitch, lanes);
       }
     }
-    for (Map& map : hidden_) map.resize(1, view.width, std::max(cells_.hidden.vectors, kinds_.hidden.vectors) * lanes, lanes);
+    for (Map& map : hidden_)
+      map.resize(1, view.width, std::max(cells_.hidden.vectors, kinds_.hidden.vectors) * lanes,
+                 lanes);
   }
 
   template <class Body>
@@ -263,10 +265,10 @@ class LevelledHourglass final : public Hourglass {
 
   void grow(const Map& in, const Map& skip, Map& out) {
     each_row(out.height(), [&](std::int64_t y, int) {
-      const std::int64_t beside = std::clamp<std::int64_t>(y / 2 + (y % 2 == 0 ? -1 : 1), 0,
-                                                           in.height() - 1);
-      between_.twice({in.at(y / 2, 0), in.at(beside, 0), skip.at(y, 0), out.at(y, 0), in.width(),
-                      in.pitch()});
+      const std::int64_t beside =
+          std::clamp<std::int64_t>(y / 2 + (y % 2 == 0 ? -1 : 1), 0, in.height() - 1);
+      between_.twice(
+          {in.at(y / 2, 0), in.at(beside, 0), skip.at(y, 0), out.at(y, 0), in.width(), in.pitch()});
       out.close(y);
     });
   }

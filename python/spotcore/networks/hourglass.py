@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +45,11 @@ class Hourglass:
     record : dict
         How they came about.
 
+    Attributes
+    ----------
+    layers : dict
+        Kernels and biases of all layers, as the core and `spotcore.reference.hourglass` take them.
+
     Raises
     ------
     ValueError
@@ -60,7 +64,7 @@ class Hourglass:
     def __init__(self, tensors: Tensors, record: dict[str, Any] | None = None) -> None:
         self.tensors = dict(tensors)
         self.record = {} if record is None else record
-        self._layers = _layers_of(self.tensors)
+        self.layers = _layers_of(self.tensors)
         self._idle: dict[tuple[int, int], list[_core.Hourglass]] = {}
         self._plan(1)  # the core checks all shapes
 
@@ -115,7 +119,7 @@ class Hourglass:
         return answers
 
     def _plan(self, threads: int) -> _core.Hourglass:
-        return _core.hourglass(**self._layers, threads=threads)
+        return _core.hourglass(**self.layers, threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave plans behind: they belong to this process."""

@@ -1,6 +1,6 @@
 """Kernels that treat the eight orientations of a square alike, from their base kernels.
 
-A feature has a channel for each orientation g: four turns, and the same mirrored. Cohen and Welling,
+A feature has a channel for each orientation g: four turns, and the same mirrored. Cohen, Welling,
 "Group equivariant convolutional networks", ICML 2016.
 """
 

@@ -22,12 +22,12 @@ from spotcore.reference.certificate import (
     relative_gap,
     repair,
 )
-from spotcore.reference.correlate1d import correlate1d
 from spotcore.reference.data_fit import dual_residual, residual
 from spotcore.reference.fista import fista, momentum_sequence
 from spotcore.reference.fista_step import fista_step
 from spotcore.reference.group_shrink import group_shrink
-from spotcore.reference.landscape import climb, watershed
+from spotcore.reference.hourglass import hourglass
+from spotcore.reference.landscape import watershed
 from spotcore.reference.local_maxima import local_maxima
 from spotcore.reference.normal_solve import basis, normal_solve
 from spotcore.reference.observation import adjoint, forward, norm_squared
@@ -53,11 +53,9 @@ __all__ = [
     "adjoint",
     "background_ratio",
     "basis",
-    "climb",
     "convnet",
     "convnet_layer",
     "correlate",
-    "correlate1d",
     "decimate",
     "dual_bound",
     "dual_norm",
@@ -68,6 +66,7 @@ __all__ = [
     "forward",
     "group_norms",
     "group_shrink",
+    "hourglass",
     "interpolate",
     "local_maxima",
     "momentum_sequence",

@@ -8,40 +8,6 @@ from numpy.typing import NDArray
 from spotcore.reference._jit import Array, jit
 
 
-# Each pixel points to the highest of its 3 x 3 neighbourhood, itself before the others and these in
-# raster order where they are equally high; pointers are followed to their end.
-@jit
-def climb(landscape: Array) -> NDArray[np.int64]:
-    """Find the maximum that steepest ascent leads to from every pixel.
-
-    Parameters
-    ----------
-    landscape : ndarray of float64, [H, W]
-        Heights.
-
-    Returns
-    -------
-    ndarray of int64, [H, W]
-        Index of the maximum in the flattened image.
-    """
-    height, width = landscape.shape
-    summit = np.empty((height, width), dtype=np.int64)
-    for y in range(height):
-        for x in range(width):
-            v, u = y, x
-            while True:
-                best_v, best_u = v, u
-                for q in range(max(v - 1, 0), min(v + 2, height)):
-                    for p in range(max(u - 1, 0), min(u + 2, width)):
-                        if landscape[q, p] > landscape[best_v, best_u]:
-                            best_v, best_u = q, p
-                if best_v == v and best_u == u:
-                    break
-                v, u = best_v, best_u
-            summit[y, x] = v * width + u
-    return summit
-
-
 # Prim's algorithm from all marks at once: of the edges that lead from a basin to a pixel of none,
 # the lightest is taken. Lightest is the edge whose lower end is the highest, and of equal ones that
 # whose other end is; of equally high pixels the later one in raster order counts as the higher.

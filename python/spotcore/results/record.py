@@ -16,9 +16,9 @@ from spotcore.results.decode import LATER, decode, encode
 from spotcore.results.read import read_json
 from spotcore.settings import Settings, well_settings
 from spotcore.settings.file import well_settings_hash
-from spotcore.wells.membrane import Circle
 from spotcore.wells.confluence import Staining
 from spotcore.wells.dye import Colour
+from spotcore.wells.membrane import Circle
 
 __all__ = [
     "ImageRecord",

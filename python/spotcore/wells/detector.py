@@ -28,6 +28,7 @@ TYPICAL_WIDTH = 1.5
 _WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
 _FAINTEST = 0.02  # probability of a mark, below which there is none
 _EVIDENCE = 0.5  # of marks that tell scale and polarity
+_SHOWN_WELL = 2.5  # times larger or smaller than a typical one, a spot still speaks for a view
 _SCOUTS = 3.0  # between the sizes of views that are looked at first
 _SMALLEST = 4 * STRIDE  # pixels of a view's shorter side
 _MOST_PIXELS = 1.5e6  # of a view that is looked at first
@@ -78,6 +79,8 @@ class Sight(NamedTuple):
         Log-odds of a cell at each pixel of the view.
     kinds : ndarray, float32, shape [6, h / 2, w / 2]
         Probability of each of `KINDS` at half the view's size.
+    limit : float
+        Visibility from which on a spot is a mark.
     """
 
     view: View
@@ -85,6 +88,7 @@ class Sight(NamedTuple):
     marks: Marks
     odds: NDArray[np.float32]
     kinds: NDArray[np.float32]
+    limit: float
 
     @property
     def clear(self) -> Marks:
@@ -93,10 +97,15 @@ class Sight(NamedTuple):
 
     @property
     def evidence(self) -> float:
-        """Sum of the probabilities of marks of sizes that this view shows well."""
+        """How much speaks for this view: marks that stand out by more than what is counted.
+
+        In a view of the wrong scale noise and texture can look like spots, many of them, but faint;
+        a mark of twice the limit or more counts as one.
+        """
         marks = self.clear
-        apart = np.abs(np.log(marks.width * self.view.factor / TYPICAL_WIDTH))
-        return float(np.sum(marks.probability * np.exp(-0.5 * (apart / math.log(2.5)) ** 2)))
+        above = np.clip(marks.visibility / self.limit - 1.0, 0.0, 1.0)
+        apart = np.log(marks.width * self.view.factor / TYPICAL_WIDTH) / math.log(_SHOWN_WELL)
+        return float(np.sum(marks.probability * above * np.exp(-0.5 * apart**2)))
 
     @property
     def wanted_factor(self) -> float:
@@ -206,7 +215,7 @@ def _views(
         odds = _at_limit(cells[: len(LIMITS)], limit)
         shares = np.exp(kinds - kinds.max(axis=0))
         shares /= shares.sum(axis=0)
-        found.append(Sight(view, polarity, _marks(cells, odds, view), odds, shares))
+        found.append(Sight(view, polarity, _marks(cells, odds, view), odds, shares, limit))
     return found
 
 

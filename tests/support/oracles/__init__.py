@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from support.oracles.landscape import climb, local_maxima, watershed
+from support.oracles.landscape import local_maxima, watershed
 from support.oracles.model import (
     convolve,
     dense_matrix,
@@ -34,7 +34,6 @@ Array = NDArray[np.float64]
 
 __all__ = [
     "Array",
-    "climb",
     "convnet",
     "convolve",
     "correlate",

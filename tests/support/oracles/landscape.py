@@ -27,24 +27,6 @@ def local_maxima(score: Array) -> tuple[NDArray[np.int64], Array]:
     return yx, np.array([-value for value, _, _ in found], dtype=np.float64)
 
 
-def climb(landscape: Array) -> NDArray[np.int64]:
-    """Let each pixel take the value of the highest neighbour's summit, until nothing changes."""
-    h, w = landscape.shape
-    own = np.arange(h * w).reshape(h, w)
-    near = np.pad(landscape, 1, constant_values=-np.inf)
-    index = np.pad(own, 1)
-    # The pixel itself before its neighbours in raster order: argmax takes the first.
-    places = [(1, 1)] + [(dy, dx) for dy in range(3) for dx in range(3) if (dy, dx) != (1, 1)]
-    heights = np.stack([near[dy : dy + h, dx : dx + w] for dy, dx in places])
-    indices = np.stack([index[dy : dy + h, dx : dx + w] for dy, dx in places])
-    summit = np.take_along_axis(indices, heights.argmax(axis=0)[None], axis=0)[0]
-    while True:
-        further = summit.reshape(-1)[summit]
-        if np.array_equal(summit, further):
-            return summit
-        summit = further
-
-
 def watershed(
     landscape: Array, marks: NDArray[np.int64], used: NDArray[np.bool_]
 ) -> NDArray[np.int32]:
