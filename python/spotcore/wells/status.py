@@ -180,9 +180,8 @@ def _judged(
     if hidden > _HIDDEN_SHARE * len(cells) > 0:
         words = f"crowded: some {hidden:.0f} spots are hidden by the {len(cells)} found"
         return "too_numerous", words
-    saturated = float(np.mean(well.w[well.membrane] <= 0))
-    if saturated > _SATURATED_SHARE:
-        return "rejected", f"{saturated:.0%} of the well is saturated: spots merge"
+    if well.saturated > _SATURATED_SHARE:
+        return "rejected", f"{well.saturated:.0%} of the well is saturated: spots merge"
     return state, None
 
 

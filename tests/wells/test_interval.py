@@ -1,0 +1,75 @@
+"""Between which limits the number of spots lies, and how many are hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spotcore.wells import interval
+from spotcore.wells.interval import count_interval, hidden_spots
+
+
+def points(rng, n, size=400):
+    return rng.integers(0, size, (n, 2)).astype(float)
+
+
+@pytest.mark.parametrize("n", [50, 300, 700])
+def test_hidden_spots_are_as_many_as_were_hidden(n):
+    rng, inside, distance = np.random.default_rng(n), np.ones((400, 400), bool), 6.0
+    missed, expected = [], []
+    for _ in range(12):
+        yx = points(rng, n)
+        # Matern's second kind: hidden by any stronger one, itself hidden or not.
+        near = np.hypot(*(yx[:, None] - yx[None]).transpose(2, 0, 1)) <= distance
+        marks = yx[~np.tril(near, -1).any(axis=1)]
+        missed.append(n - len(marks))
+        expected.append(hidden_spots(marks, inside, distance))
+    # The local density reaches beyond the border, where nothing is: some too few are expected.
+    spread = np.std(missed) / np.sqrt(12)
+    assert np.mean(expected) == pytest.approx(np.mean(missed), rel=0.15, abs=4 * spread + 0.5)
+
+
+@pytest.mark.parametrize("yx", [np.zeros((0, 2)), np.array([[20.0, 20], [180, 180]])])
+def test_nothing_hides_where_spots_are_far_apart(yx):
+    assert hidden_spots(yx, np.ones((200, 200), bool), 1.0) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("common", [0.0, 0.5])
+def test_intervals_hold_the_truth(common, monkeypatch):
+    """Of wells whose log-odds are all wrong by the same error, as large as it is taken for."""
+    monkeypatch.setattr(interval, "COMMON_ERROR", common)
+    rng, held, trials = np.random.default_rng(1), 0, 400
+    for trial in range(trials):
+        odds = rng.normal(0, 2.5, [5, 30, 150][trial % 3])
+        true = rng.random(len(odds)) < 1 / (1 + np.exp(-(odds + rng.normal(0, common))))
+        stated = 1 / (1 + np.exp(-odds))
+        low, high = count_interval(stated, int((stated >= 0.5).sum()))
+        held += low <= true.sum() <= high
+    # 95 % or some more: numbers are whole.
+    assert held >= trials * 0.95 - 3 * np.sqrt(trials * 0.95 * 0.05)
+    assert held < trials
+
+
+def test_the_interval_of_nothing_and_of_certainty():
+    assert count_interval(np.zeros(0), 0) == (0, 0)
+    assert count_interval(np.full(7, 1.0), 7) == (7, 7)
+    assert count_interval(np.full(7, 0.0), 0) == (0, 0)
+    low, high = count_interval(np.full(2, 0.5), 1)
+    assert (low, high) == (0, 2)
+
+
+def test_faint_marks_widen_it_upwards():
+    sure = np.full(40, 0.999)
+    assert count_interval(sure, 40) == (39, 40) or count_interval(sure, 40) == (40, 40)
+    low, high = count_interval(np.concatenate([sure, np.full(60, 0.2)]), 40)
+    assert low >= 40 and 46 <= high <= 75
+
+
+@pytest.mark.parametrize("n", [3, 400, 3000])
+def test_the_distribution_is_that_of_independent_events(n):
+    p = np.random.default_rng(n).random(n)
+    found = interval._number_of(p)
+    assert len(found) == n + 1 and found.sum() == pytest.approx(1.0)
+    mean = (np.arange(n + 1) * found).sum()
+    assert mean == pytest.approx(p.sum(), rel=1e-6)
+    assert ((np.arange(n + 1) - mean) ** 2 * found).sum() == pytest.approx((p * (1 - p)).sum())
