@@ -43,10 +43,14 @@ class SimulatedWell:
         Standard deviation of a Gaussian as pointed as each spot, in pixels.
     snr : ndarray, float64, shape [n]
         Contrast of each spot over the noise of a pixel and the grain of the membrane.
+    contrast : ndarray, float64, shape [n]
+        Height of each spot over what is under it, in the channel that shows it best, as a share of
+        full scale of the light.
     visibility : ndarray, float64, shape [n]
         How far each spot stands out for an eye: the answer of a difference of Gaussians of the
         spot's width and of three times that, by its standard deviation on the bare membrane, whose
-        noise, grain and mottle it passes as far as they are as large as the spot.
+        noise (with that of rounding and compression), grain and mottle it passes as far as they are
+        as large as the spot.
     hidden_by : ndarray, int64, shape [n]
         The stronger cell in whose spot one makes no peak of its own; -1 where it does.
     bleed : ndarray, float64, shape [m, 2]
@@ -69,6 +73,7 @@ class SimulatedWell:
     sigma_limits: NDArray[np.float64]
     width: NDArray[np.float64]
     snr: NDArray[np.float64]
+    contrast: NDArray[np.float64]
     visibility: NDArray[np.float64]
     hidden_by: NDArray[np.int64]
     bleed: NDArray[np.float64]
@@ -160,8 +165,8 @@ def simulate_well(
     dye = spots.amount + np.float32(look.bleed) * other.amount
     amount = blurred(dye, seen.blur)
     light = np.stack([blurred(plane, seen.blur) for plane in _light(ground, dye, density, seen)])
-    image = saved(resized(sensed(rng, light, seen), shape), look)
-    snr, visibility = _seen(spots, amount, ground, seen)
+    image, error = saved(resized(sensed(rng, light, seen), shape), look)
+    snr, contrast, visibility = _seen(spots, amount, ground, seen, error)
     return SimulatedWell(
         image=image,
         cells=(spots.cells + 0.5) * factor - 0.5,
@@ -171,6 +176,7 @@ def simulate_well(
         sigma_limits=spots.sigma_limits * mark,
         width=spots.width(seen.blur) * mark,
         snr=snr,
+        contrast=contrast,
         visibility=visibility,
         hidden_by=_hidden(spots, amount, seen.blur),
         artefacts=[
@@ -219,9 +225,9 @@ def _light(
 
 
 def _seen(
-    spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the signal to noise and the visibility of spots, in the channel that shows them best.
+    spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook, error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return signal to noise, contrast and visibility of spots in the channel that shows them best.
 
     A difference of Gaussians of widths w and 3 w answers to a Gaussian spot of width w with 0.4 of
     its height; of the variance of white noise it passes 0.71 / (4 pi w^2), of a texture with a
@@ -232,14 +238,13 @@ def _seen(
     there = np.maximum(amount[y, x].astype(np.float64), own)
     lamp = ground.lamp[y, x] * ground.inside[y, x]
     area = np.maximum(spots.width(look.blur), 0.5) ** 2
-    step = 1.0 / (2**look.bits - 1) / look.gain
 
     def passed(size: float) -> NDArray[np.float64]:
         g = size**2 + look.blur**2
         return g / (g + area) + g / (g + 9 * area) - 2 * g / (g + 5 * area)
 
     texture = look.grain**2 * passed(look.grain_size) + look.mottle**2 * passed(look.mottle_size)
-    snr, visibility = np.zeros((2, len(spots.cells)))
+    snr, largest, visibility = np.zeros((3, len(spots.cells)))
     for level, absorbed in zip(look.membrane, DYES[look.dye], strict=True):
         if look.glows:
             contrast = lamp * look.density * own
@@ -253,10 +258,11 @@ def _seen(
             contrast = lamp * level * (without - with_it)
         noise = look.noise**2 + bright / look.electrons
         snr = np.maximum(snr, contrast / np.sqrt(noise + (look.grain * lamp * level) ** 2))
-        white = np.minimum(0.71 / (4 * np.pi * area), 1.0) * (noise + step**2 / 12)
+        white = np.minimum(0.71 / (4 * np.pi * area), 1.0) * (noise + error**2)
         around = np.sqrt(white + (lamp * level) ** 2 * texture)
         visibility = np.maximum(visibility, 0.4 * contrast / around)
-    return snr, visibility
+        largest = np.maximum(largest, contrast)
+    return snr, largest, visibility
 
 
 def _hidden(spots: Spots, amount: NDArray[np.float32], blur: float) -> NDArray[np.int64]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spotcore.networks.hourglass import KINDS
-from spotcore.simulation.render import ARTEFACTS, SimulatedWell, simulate_well
+from spotcore.simulation.render import ARTEFACTS, DYES, SimulatedWell, simulate_well
 from spotcore.wells.detector import TYPICAL_WIDTH
 from spotcore.wells.view import View, contrast_view, resampled
 
@@ -24,6 +25,7 @@ SEEN, UNSEEN = 7.0, 4.0
 """Visibility of cells that tell a typical width, and below which none is listed."""
 HELD_OUT = 10_000_000
 """First seed of wells that nothing is trained on."""
+_FINEST = 0.6  # pixels of a view: width of a spot that it still shows
 _FEWEST = 3  # cells that tell a typical width
 _KIND_OF = {
     "scratch": "scratch", "hair": "scratch", "fibre": "scratch", "arc": "scratch",
@@ -39,6 +41,7 @@ class Shown(NamedTuple):
     grey : ndarray, float32, shape [H, W]
         Spots are bright in it.
     well : SimulatedWell
+        Whose `visibility` is that in this picture.
     kinds : ndarray, uint8, shape [H, W]
         Numbers of `KINDS`.
     """
@@ -77,46 +80,63 @@ def shown(seed: int, n_cells: int | None = None) -> Shown:
     rng = np.random.default_rng([seed, 1])
     side = int(rng.integers(200, 513))
     well = simulate_well(n_cells, shape=(side, side), seed=seed)
-    grey = _grey(rng, well)
+    grey, share = _grey(rng, well)
     outside = ~well.membrane
+    error = 0.0
     if rng.random() < 0.5:
-        grey = _saved_again(rng, grey, outside)
+        grey, error = _saved_again(rng, grey, outside)
     kinds = np.zeros(well.kinds.shape, np.uint8)
     for number, name in enumerate(ARTEFACTS, start=1):
         kinds[well.kinds == number] = KINDS.index(_KIND_OF[name])
     kinds[outside] = KINDS.index("outside")
-    return Shown(grey if well.look.glows else -grey, well, kinds)
+    # What is known of a spot's visibility, less what was lost since.
+    error /= (2**well.look.bits - 1) * well.look.gain
+    white = np.minimum(0.71 / (4 * np.pi * well.width**2), 1.0) * error**2
+    around = 0.4 * well.contrast / np.maximum(well.visibility, 1e-9)
+    left = 0.4 * share * well.contrast / np.sqrt(np.maximum(around**2 + white, 1e-18))
+    seen = replace(well, visibility=left)
+    return Shown(grey if well.look.glows else -grey, seen, kinds)
 
 
-def _grey(rng: np.random.Generator, well: SimulatedWell) -> Image:
-    """Return a picture in shades of grey, of colours any mixture that shows the dye."""
+def _grey(rng: np.random.Generator, well: SimulatedWell) -> tuple[Image, float]:
+    """Return a picture in shades of grey, and how much of the dye's contrast is left in it."""
     levels = well.image.astype(np.float32)
     if levels.ndim == 2:
-        return levels
-    mixed = rng.dirichlet(np.ones(3)).astype(np.float32)
-    luminance = np.array([0.299, 0.587, 0.114], np.float32)
-    share = np.float32(rng.random())
-    return np.asarray(levels @ (share * mixed + (1 - share) * luminance), np.float32)
+        return levels, 1.0
+    mixed = rng.dirichlet(np.ones(3))
+    share = rng.random()
+    weights = share * mixed + (1 - share) * np.array([0.299, 0.587, 0.114])
+    absorbed = np.array(DYES[well.look.dye])
+    return levels @ weights.astype(np.float32), float(weights @ absorbed / absorbed.max())
 
 
-def _saved_again(rng: np.random.Generator, grey: Image, outside: NDArray[np.bool_]) -> Image:
-    """Change a picture [H, W] as it is changed on its way: what is on it stays the same."""
+def _saved_again(
+    rng: np.random.Generator, grey: Image, outside: NDArray[np.bool_]
+) -> tuple[Image, float]:
+    """Change a picture [H, W] as it is changed on its way: what is on it stays the same.
+
+    Returns, too, by how much at most two thirds of the pixels were changed besides gain and offset,
+    in the grey levels of before.
+    """
     from PIL import Image as Pillow
 
     low, high = float(grey.min()), max(float(grey.max()), float(grey.min()) + 1.0)
-    levels = (grey - low) * (200.0 / (high - low)) + 20.0
-    if outside.any() and rng.random() < 0.4:
-        levels[outside] = rng.choice([0.0, 255.0, 20.0])
     gain = float(np.exp(rng.uniform(np.log(0.25), 0.0)))
-    levels = levels * gain + rng.uniform(0.0, 220.0 * (1.0 - gain))
+    total = gain * 200.0 / (high - low)
+    ideal = (grey - low) * total + 20.0 * gain + rng.uniform(0.0, 220.0 * (1.0 - gain))
+    levels = ideal
+    if outside.any() and rng.random() < 0.4:
+        levels = np.where(outside, np.float32(rng.choice([0.0, 255.0, 20.0])), levels)
     if rng.random() < 0.4:
-        levels = levels + rng.normal(0.0, rng.uniform(0.3, 2.5) * gain, levels.shape)
+        levels = levels + rng.normal(0.0, rng.uniform(0.3, 2.5), levels.shape)
     eight = np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
-    if gain > 0.5 and rng.random() < 0.5:
+    if rng.random() < 0.4:
         file = io.BytesIO()
-        Pillow.fromarray(eight).save(file, "JPEG", quality=int(rng.integers(60, 97)))
+        Pillow.fromarray(eight).save(file, "JPEG", quality=int(rng.integers(50, 97)))
         eight = np.asarray(Pillow.open(file))
-    return eight.astype(np.float32)
+    changed = np.abs(eight - ideal)[~outside]
+    error = float(np.quantile(changed, 0.68)) / total if changed.size else 0.0
+    return eight.astype(np.float32), error
 
 
 def crops(seed: int, views: int = 3, each: int = 3) -> Iterator[Crop]:
@@ -133,18 +153,21 @@ def _of_view(rng: np.random.Generator, picture: Shown, count: int) -> Iterator[C
     if rng.random() < 0.7:
         wanted = TYPICAL_WIDTH * float(np.exp(rng.normal(0.0, 0.4)))
     else:
-        wanted = float(np.exp(rng.uniform(np.log(0.7), np.log(8.0))))
+        wanted = float(np.exp(rng.uniform(np.log(0.8), np.log(8.0))))
     side = min(picture.grey.shape)
     factor = float(np.clip(wanted / typical, CROP / side, 2.0))
-    view = resampled(_resized(rng, picture.grey, factor), factor)
+    view = resampled(_resized(rng, picture.grey, max(factor, 1.0 / typical)), factor)
     pixels = contrast_view(view.pixels).astype(np.float16)
     well = picture.well
-    used = (well.hidden_by < 0) & (well.visibility > UNSEEN)
+    # What is smaller than a pixel of the view is spread over one.
+    width = well.width * factor
+    visibility = well.visibility * np.minimum(1.0, (width / _FINEST) ** 2)
+    used = (well.hidden_by < 0) & (visibility > UNSEEN)
     places = view.to_view(well.cells[used])
     columns = [
         places,
-        np.log(np.maximum(well.width[used, None] * factor, 0.1)),
-        np.log(np.maximum(well.visibility[used, None], 1.0)),
+        np.log(np.maximum(width[used, None], 0.1)),
+        np.log(visibility[used, None]),
     ]
     bleed = view.to_view(well.bleed)
     cells = np.concatenate(columns, axis=1)

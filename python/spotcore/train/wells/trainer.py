@@ -52,9 +52,9 @@ class WellsRecipe:
         Of the weights that it begins with and of the order of crops.
     """
 
-    steps: int = 22_000
+    steps: int = 15_000
     batch: int = 16
-    wells: int = 6400
+    wells: int = 4096
     first_seed: int = 0
     learning_rate: float = 7e-4
     warm_up: int = 200
