@@ -26,6 +26,8 @@ SKEWED = 1.5
 BARE = {"bright": 0.1, "dark": 0.25}
 #: What varies less than this many times the noise of its pixels is bare; white noise alone is at 1.
 _TEXTURE = 1.3
+#: Share of the radius that is left out inside of the edge, and fewest pixels.
+_RIM, _THINNEST_RIM = 0.04, 2
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,11 @@ class Staining:
         -------
         Staining
         """
-        inside = well.membrane
+        from scipy import ndimage
+
+        # Without its edge, where light and density are those of neither side.
+        rim = max(_THINNEST_RIM, round(_RIM * math.sqrt(well.membrane.sum() / math.pi)))
+        inside = ndimage.binary_erosion(well.membrane, iterations=rim, border_value=1)
         if not inside.any():
             return cls(0.0, 0.0, 0.0)
         level = _level(well.polarity, float(np.median(grey[inside])), full_scale)

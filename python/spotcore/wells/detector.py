@@ -189,7 +189,8 @@ def look(
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
     seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
-    best = max(seen, key=lambda sight: sight.evidence)
+    # Where nothing is clear, what is faint decides.
+    best = max(seen, key=lambda sight: (sight.evidence, float(sight.marks.probability.sum())))
     for _ in range(_TRIES):
         factor = best.wanted_factor
         if abs(math.log(factor / best.view.factor)) < 0.01:

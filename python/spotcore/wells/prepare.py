@@ -340,13 +340,13 @@ def _rounded(width: float) -> float:
 
 
 def _distance(cells: Marks, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return each pixel's distance from the nearest mark, infinite where there is none."""
+    """Return each pixel's distance from the nearest mark; 0 where there is none at all."""
     from scipy import ndimage
 
     free = np.ones(shape, bool)
     y, x = np.rint(cells.yx).astype(int).T
     free[y, x] = False
-    return ndimage.distance_transform_edt(free) if len(cells) else np.full(shape, np.inf)
+    return np.asarray(ndimage.distance_transform_edt(free)) if len(cells) else np.zeros(shape)
 
 
 def _as_level(grey: NDArray[np.float32], polarity: Polarity) -> NDArray[np.float32]:

@@ -25,11 +25,14 @@ State = Literal["counted", "empty", "too_numerous", "out_of_focus", "no_well", "
 #: The sharpest spots of a well in focus are at most this wide [µm], and so many pixels of the
 #: camera's own (in quadrature). On real wells they have 20 µm, or 1.4 pixels where those are large.
 SOFT_UM, SHARP_PIXELS = 40.0, 1.8
+#: And their picture shows no finer detail than this, in grey levels of 8 bits: not even noise.
+FINEST_DETAIL = 0.2
+_FINE, _FINER = 1.2, 0.6  # pixels
 #: Radius [µm] of a membrane of a 96-well plate, where the pixel size is not known.
 MEMBRANE_UM = 3200.0
 _FOCUS_SPOTS = 5  # that tell the focus
 #: Two spots nearer than this share of their diameter are one mark.
-RESOLUTION = 1.0
+RESOLUTION = 0.7
 #: More spots hidden behind others than seen: no count.
 _HIDDEN_SHARE = 1.0
 _SMALLEST_MEMBRANE = 200  # pixels
@@ -106,7 +109,8 @@ def well_status(
         Largest `focus` in pixels, instead of the automatic one.
     pixel_size : float, optional
         Pixel side in µm, for the automatic limit; else it is that of a membrane of a 96-well plate
-        with the radius of the circle. Where neither is known, the focus is not judged.
+        with the radius of the circle. Where neither is known, or the picture has fine detail, the
+        focus is not judged.
 
     Returns
     -------
@@ -116,11 +120,7 @@ def well_status(
     density = overlap(staining, bare_level(well.polarity, full_scale, membrane), membrane is None)
     softest = focus(well, cells) if well.preset == "well" else None
     if focus_limit is None:
-        focus_limit = math.inf
-        if pixel_size is None and well.circle is not None:
-            pixel_size = MEMBRANE_UM / well.circle.radius
-        if pixel_size is not None:
-            focus_limit = math.hypot(SOFT_UM / pixel_size, SHARP_PIXELS)
+        focus_limit = _softest_allowed(well, grey * (255.0 / full_scale), pixel_size)
     values = grey[well.membrane]
     state: State = "counted" if len(cells) else "empty"
     reason: str | None = None
@@ -149,6 +149,22 @@ def well_status(
         confluence=density,
         focus=softest,
     )
+
+
+def _softest_allowed(well: Well, levels: NDArray[np.float32], pixel_size: float | None) -> float:
+    """Return the automatic limit of the focus in pixels; infinite where nothing tells.
+
+    Large spots are soft, too: where the camera's noise is sharp, they are in focus.
+    """
+    from scipy import ndimage
+
+    if pixel_size is None and well.circle is not None:
+        pixel_size = MEMBRANE_UM / well.circle.radius
+    if pixel_size is None or not well.membrane.any():
+        return math.inf
+    fine, finer = (ndimage.gaussian_filter(levels, scale) for scale in (_FINE, _FINER))
+    detail = float(np.median(np.abs(finer - fine)[well.membrane]))
+    return math.inf if detail > FINEST_DETAIL else math.hypot(SOFT_UM / pixel_size, SHARP_PIXELS)
 
 
 def _judged(
