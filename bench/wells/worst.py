@@ -1,10 +1,10 @@
-"""What goes wrong: the worst of the simulated wells that nothing was trained on, and the real ones.
+"""What goes wrong: the worst of the simulated wells that nothing was trained on, and real ones.
 
-    python -m bench.wells.worst [--wells 150] [--out docs/worst.jpg]
+    python -m bench.wells.worst [--wells 300] [--out docs/worst.jpg] [--real out/worst-real.jpg]
 
-Draws the simulated wells with the lowest F1 and all real ones there are, with what was marked
-(green: a cell that counts, red: none) and what was missed (orange). Of real wells without hand marks
-all marks are green.
+Draws the simulated wells with the lowest F1, and the real ones where they are at hand (whose
+pictures are not ours to keep), with what was marked (green: a cell that counts, red: none) and what
+was missed (orange). Of real wells without hand marks all marks are green.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spotcore.train.wells.data import shown
 from spotcore.wells.detector import look, shipped
 from spotcore.wells.prepare import PROBABLE
 
-SIDE, TEXT, COLUMNS, SHOWN = 380, 14, 5, 15
+SIDE, TEXT, COLUMNS, SHOWN = 380, 14, 5, 20
 
 
 def f1_of(seed: int) -> tuple[float, int]:
@@ -92,27 +92,33 @@ def real(path: Path) -> Image.Image:
     return tile(grey, right, wrong, missed, words)
 
 
+def sheet(tiles: list[Image.Image], out: Path) -> None:
+    rows = -(-len(tiles) // COLUMNS)
+    made = Image.new("RGB", (COLUMNS * (SIDE + 4), rows * (SIDE + TEXT + 4)), "white")
+    for number, each in enumerate(tiles):
+        row, column = divmod(number, COLUMNS)
+        made.paste(each, (column * (SIDE + 4), row * (SIDE + TEXT + 4)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    made.save(out, quality=75)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--wells", type=int, default=150)
+    parser.add_argument("--wells", type=int, default=300)
     parser.add_argument("--out", type=Path, default=Path("docs/worst.jpg"))
+    parser.add_argument("--real", type=Path, default=Path("out/worst-real.jpg"))
     asked = parser.parse_args()
     with ProcessPoolExecutor(2) as pool:
         scores = sorted(pool.map(f1_of, range(FIRST, FIRST + asked.wells), chunksize=8))
-    tiles = [simulated(seed, f1) for f1, seed in scores[:SHOWN]]
-    if DATA.is_dir():
-        paths = [*sorted((DATA / "wells").glob("*.tif")), *sorted((DATA / "foci").glob("*.CTL"))]
-        paths += [DATA / f"plate-a-to-d/image1_Well_{number}.png" for number in (28, 40, 48, 13)]
-        tiles += [real(path) for path in paths]
-    rows = -(-len(tiles) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * (SIDE + 4), rows * (SIDE + TEXT + 4)), "white")
-    for number, made in enumerate(tiles):
-        row, column = divmod(number, COLUMNS)
-        sheet.paste(made, (column * (SIDE + 4), row * (SIDE + TEXT + 4)))
-    sheet.save(asked.out, quality=80)
+    sheet([simulated(seed, f1) for f1, seed in scores[:SHOWN]], asked.out)
     print(
         f"{asked.out}: F1 {scores[0][0]:.2f} to {scores[SHOWN - 1][0]:.2f} of {asked.wells} wells"
     )
+    if DATA.is_dir():
+        paths = [*sorted((DATA / "wells").glob("*.tif")), *sorted((DATA / "foci").glob("*.CTL"))]
+        paths += [DATA / f"plate-a-to-d/image1_Well_{number}.png" for number in (28, 40, 48, 13)]
+        sheet([real(path) for path in paths], asked.real)
+        print(asked.real)
 
 
 if __name__ == "__main__":
