@@ -74,7 +74,9 @@ def test_a_turned_view_has_turned_answers(turn, flip, made):
 
     seen, network = view((48, 80)), made()
     for plain, other in zip(network(seen), network(moved(seen)), strict=True):
-        np.testing.assert_allclose(other, moved(plain), atol=1e-4)
+        # Sums of the same numbers in another order.
+        size = max(1.0, float(np.abs(plain).max()))
+        np.testing.assert_allclose(other, moved(plain), atol=2e-5 * size)
 
 
 def test_it_is_what_pytorch_computes():

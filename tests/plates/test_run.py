@@ -283,5 +283,6 @@ def test_a_well_s_row_has_what_lies_in_it_and_its_spots_as_a_whole(tmp_path):
     assert float(first["mean_area_mm2"]) == pytest.approx(area.mean() * 1e-4, rel=1e-5)
     assert float(first["mean_secretion"]) == pytest.approx(np.nanmean(secretion), rel=1e-5)
     assert float(first["secretion"]) == pytest.approx(np.nansum(secretion), rel=1e-4)
-    used = sc.analyse(folder / "A1.png", sc.Settings(max_iter=5, pixel_size=10)).well.mask.sum()
+    found = sc.analyse(folder / "A1.png", sc.Settings(max_iter=5, pixel_size=10))
+    used = found.well.membrane.sum()
     assert float(first["covered"]) == pytest.approx(area.sum() / used, rel=1e-5)

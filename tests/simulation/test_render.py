@@ -117,7 +117,7 @@ def test_a_weak_cell_beside_a_strong_one_is_hidden():
     for seed in range(20):
         well = simulate_well(25, SHAPE, look, scale=0.25, seed=seed)
         peaks, _ = sc.local_maxima(darkness(well).clip(0) * far_from_edge(PLACES))
-        deep = well.snr * look.noise > 10 / 65535  # ten of its steps
+        deep = well.snr * look.noise > 40 / 65535  # forty of its steps
         for number in np.flatnonzero(far_from_edge(well.cells) & deep):
             away = np.hypot(*(peaks - well.cells[number]).T).min()
             by = well.hidden_by[number]

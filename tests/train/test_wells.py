@@ -13,6 +13,7 @@ from spotcore.train.wells.calibrate import fit, judged, truth
 from spotcore.train.wells.data import CROP, HELD_OUT, Crop, crops, shown
 from spotcore.wells.detector import shipped
 from spotcore.wells.view import resampled
+from support.result_folder import write_result
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make trainer)")
 
@@ -163,8 +164,9 @@ def test_own_wells_become_crops(some):
 
 
 def test_a_folder_without_edits_is_refused(tmp_path):
-    with pytest.raises(ValueError):
-        own_wells(tmp_path)
+    folder = write_result(tmp_path / "out")
+    with pytest.raises(ValueError, match="at least 4 wells with saved edits"):
+        own_wells(folder)
 
 
 def test_the_module_s_parameters_are_the_files():

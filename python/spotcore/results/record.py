@@ -132,7 +132,7 @@ class SpotsRecord:
     def of(cls, analysis: WellAnalysis) -> SpotsRecord:
         """Measure the spots that count."""
         area, side = analysis.measures.area, analysis.pixel_size
-        looked_at = float(analysis.well.mask.sum())
+        looked_at = float(analysis.well.membrane.sum())
         covered = min(float(area.sum()) / looked_at, 1.0) if looked_at else None
         if not len(area):
             return cls(covered=covered)

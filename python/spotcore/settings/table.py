@@ -131,10 +131,10 @@ def _row(
 class Settings:
     """What the user can choose about the analysis of wells and their comparison."""
 
-    preset: Literal["well", "paper"] = _row(
-        "well",
-        "well: pictures of wells, or of parts of them; paper: the papers' settings, for simulated "
-        "images",
+    preset: Literal["auto", "paper", "well"] = _row(
+        "auto",
+        "paper: the papers' settings, for simulated images; well, or auto: pictures of wells, or "
+        "of parts of them",
     )
     polarity: Literal["auto", "dark", "bright"] = _row(
         "auto", "Spots dark on bright, or bright on dark; auto finds out"

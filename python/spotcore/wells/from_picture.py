@@ -16,7 +16,7 @@ from spotcore.settings import Settings
 from spotcore.wells.detector import look
 from spotcore.wells.dye import Colour, in_colour
 from spotcore.wells.membrane import find_membrane
-from spotcore.wells.prepare import FULL_WIDTH, Well, saturated
+from spotcore.wells.prepare import FULL_WIDTH, Well, WellPreset, saturated
 
 __all__ = ["at_full_scale", "prepare_picture", "read_picture"]
 
@@ -74,18 +74,19 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
         seen, colour = in_colour(light, settings.stain, sight.polarity, membrane)
         if colour is not None and colour.source != "none":
             sight = look(seen.pixels, sight.polarity, *how)
+    preset: WellPreset = "paper" if settings.preset == "paper" else "well"
     limits = None
     if settings.sigma_limits is not None:
         limits = as_sigma_limits(np.array(settings.sigma_limits) / side)
     well = Well.of(
         seen.pixels,
         sight,
-        preset=settings.preset,
+        preset=preset,
         lam=settings.lam,
         sigma_limits=limits,
         full_scale=picture.full_scale,
         pixel_size=seen.pixel_size,
-        threshold=settings.threshold if settings.preset == "well" else None,
+        threshold=settings.threshold if preset == "well" else None,
         saturated=saturated(picture, sight.polarity),
     )
     return seen, colour, well

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from spotcore.images import Picture
 
-__all__ = ["Well", "lambda_from_noise", "prepare_well", "saturated"]
+__all__ = ["Well", "WellPreset", "lambda_from_noise", "prepare_well", "saturated"]
 
 WellPreset = Literal["paper", "well"]
 
