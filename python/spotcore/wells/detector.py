@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -29,6 +30,7 @@ _WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
 _FAINTEST = 0.02  # probability of a mark, below which there is none
 _EVIDENCE = 0.5  # of marks that tell scale and polarity
 _SHOWN_WELL = 2.5  # times larger or smaller than a typical one, a spot still speaks for a view
+_GRAINS_WITHIN, _GRAINS_NARROWER = 2.0, 2.0  # widths of a spot that has grains; times narrower
 _SCOUTS = 3.0  # between the sizes of views that are looked at first
 _SMALLEST = 4 * STRIDE  # pixels of a view's shorter side
 _MOST_PIXELS = 1.5e6  # of a view that is looked at first
@@ -95,17 +97,20 @@ class Sight(NamedTuple):
         """Marks of which it can be told how large spots are."""
         return self.marks[self.marks.probability > _EVIDENCE]
 
-    @property
-    def evidence(self) -> float:
-        """How much speaks for this view: marks that stand out by more than what is counted.
+    def evidence(self, others: Sequence[Sight] = ()) -> float:
+        """How much speaks for this view: clear marks of a size that it shows well.
 
-        In a view of the wrong scale noise and texture can look like spots, many of them, but faint;
-        a mark of twice the limit or more counts as one.
+        A mark of twice the limit or more counts as one. Where one of the other views shows one
+        large, clear spot, marks within it that are much narrower are its grains: they say nothing.
         """
         marks = self.clear
         above = np.clip(marks.visibility / self.limit - 1.0, 0.0, 1.0)
         apart = np.log(marks.width * self.view.factor / TYPICAL_WIDTH) / math.log(_SHOWN_WELL)
-        return float(np.sum(marks.probability * above * np.exp(-0.5 * apart**2)))
+        speaks = marks.probability * above * np.exp(-0.5 * apart**2)
+        for other in others:
+            if other.polarity == self.polarity and other.view.factor < self.view.factor:
+                speaks[_grains(marks, other.clear, 2.0 * self.limit)] = 0.0
+        return float(speaks.sum())
 
     @property
     def wanted_factor(self) -> float:
@@ -142,6 +147,20 @@ def _factor(width: float, shorter: float) -> float:
     """Return the factor of the view of a picture in which spots of a width are typical."""
     step = round(math.log(TYPICAL_WIDTH / width) / math.log(_STEP))
     return min(_LARGEST, max(_STEP**step, _SMALLEST / shorter))
+
+
+def _grains(marks: Marks, spots: Marks, limit: float) -> NDArray[np.bool_]:
+    """Tell which marks [n] lie in a spot that is clear and much wider than they are."""
+    from scipy.spatial import cKDTree
+
+    spots = spots[spots.visibility > limit]
+    inside = np.zeros(len(marks), bool)
+    if len(marks) and len(spots):
+        near = cKDTree(marks.yx).query_ball_point(spots.yx, _GRAINS_WITHIN * spots.width)
+        for width, found in zip(spots.width, near, strict=True):
+            members = np.array(found, np.int64)
+            inside[members[marks.width[members] < width / _GRAINS_NARROWER]] = True
+    return inside
 
 
 @functools.cache
@@ -183,14 +202,14 @@ def look(
     shorter = min(grey.shape)
     if typical_width is not None:
         factor = _factor(typical_width, shorter)
-        return max(_views(grey, factor, polarities, *how), key=lambda sight: sight.evidence)
+        return max(_views(grey, factor, polarities, *how), key=lambda sight: sight.evidence())
     factors = [1.0]
     while factors[-1] / _SCOUTS * shorter >= _SMALLEST:
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
     seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
     # Where nothing is clear, what is faint decides.
-    best = max(seen, key=lambda sight: (sight.evidence, float(sight.marks.probability.sum())))
+    best = max(seen, key=lambda sight: (sight.evidence(seen), float(sight.marks.probability.sum())))
     for _ in range(_TRIES):
         factor = best.wanted_factor
         if abs(math.log(factor / best.view.factor)) < 0.01:

@@ -156,7 +156,7 @@ def _of_view(rng: np.random.Generator, picture: Shown, count: int) -> Iterator[C
         wanted = float(np.exp(rng.uniform(np.log(0.8), np.log(8.0))))
     side = min(picture.grey.shape)
     factor = float(np.clip(wanted / typical, CROP / side, 2.0))
-    view = resampled(_resized(rng, picture.grey, max(factor, 1.0 / typical)), factor)
+    view = resampled(picture.grey, factor)
     pixels = contrast_view(view.pixels).astype(np.float16)
     well = picture.well
     # What is smaller than a pixel of the view is spread over one.
@@ -182,21 +182,6 @@ def _of_view(rng: np.random.Generator, picture: Shown, count: int) -> Iterator[C
         near = ((local[:, :2] > -8) & (local[:, :2] < CROP + 8)).all(axis=1)
         half = np.s_[y // 2 : (y + CROP) // 2, x // 2 : (x + CROP) // 2]
         yield Crop(pixels[:, y : y + CROP, x : x + CROP], local[near], kinds[half])
-
-
-def _resized(rng: np.random.Generator, grey: Image, factor: float) -> Image:
-    """Return the picture, sometimes as one that was resized, and back, on its way."""
-    from PIL import Image as Pillow
-
-    if rng.random() < 0.7:
-        return grey
-    # Not to fewer pixels than the view has.
-    between = float(np.exp(rng.uniform(np.log(max(0.5, min(factor, 1.0))), np.log(2.5))))
-    size = tuple(max(1, round(side * between)) for side in grey.shape[::-1])
-    ways = (Pillow.Resampling.BICUBIC, Pillow.Resampling.BILINEAR, Pillow.Resampling.BOX)
-    out, back = (ways[int(rng.integers(3))] for _ in range(2))
-    small = Pillow.fromarray(grey).resize(size, out)
-    return np.asarray(small.resize(grey.shape[::-1], back), np.float32)
 
 
 def _at(kinds: NDArray[np.uint8], shape: tuple[int, ...], view: View) -> NDArray[np.uint8]:
