@@ -248,7 +248,9 @@ def test_simulate_then_detect_then_score(tmp_path):
         np.testing.assert_allclose(truth["secretion"], expected.secretion, rtol=1e-6)
 
     image = tmp_path / "isbi2019_30_seed4.png"
-    found = run("detect", image, "-o", tmp_path / "out", "--max-iter", 200, "--json")
+    found = run(
+        "detect", image, "-o", tmp_path / "out", "--preset", "paper", "--max-iter", 200, "--json"
+    )
     assert found.exit_code == 0 and lines(found)[0]["well"]["preset"] == "paper"
     cells, truth = tmp_path / "out" / f"{names[0]}.cells.csv", tmp_path / f"{names[0]}.truth.csv"
     scored = run("score", cells, truth, "--json")

@@ -77,8 +77,8 @@ class Sight(NamedTuple):
     view : View
     polarity : {"dark", "bright"}
     marks : Marks
-    odds : ndarray, float32, shape [h, w]
-        Log-odds of a cell at each pixel of the view.
+    cells : ndarray, float32, shape [4, h, w]
+        The network's answers for cells, see `spotcore.networks.hourglass.CELLS`.
     kinds : ndarray, float32, shape [6, h / 2, w / 2]
         Probability of each of `KINDS` at half the view's size.
     limit : float
@@ -88,9 +88,21 @@ class Sight(NamedTuple):
     view: View
     polarity: Polarity
     marks: Marks
-    odds: NDArray[np.float32]
+    cells: NDArray[np.float32]
     kinds: NDArray[np.float32]
     limit: float
+
+    @classmethod
+    def of(
+        cls,
+        view: View,
+        polarity: Polarity,
+        cells: NDArray[np.float32],
+        kinds: NDArray[np.float32],
+        limit: float,
+    ) -> Sight:
+        """Read the network's answers."""
+        return cls(view, polarity, _marks(cells, view, limit), cells, kinds, limit)
 
     @property
     def clear(self) -> Marks:
@@ -137,7 +149,7 @@ def probability(sight: Sight, yx: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the largest probability of a cell [n] beside each position [n, 2] of the picture."""
     from scipy import ndimage
 
-    near = ndimage.maximum_filter(sight.odds, 3)
+    near = ndimage.maximum_filter(_at_limit(sight.cells[: len(LIMITS)], sight.limit), 3)
     y, x = np.rint(sight.view.to_view(np.asarray(yx, np.float64))).astype(int).T
     at = near[np.clip(y, 0, near.shape[0] - 1), np.clip(x, 0, near.shape[1] - 1)]
     return np.asarray(1 / (1 + np.exp(-at.astype(np.float64))))
@@ -202,7 +214,8 @@ def look(
     shorter = min(grey.shape)
     if typical_width is not None:
         factor = _factor(typical_width, shorter)
-        return max(_views(grey, factor, polarities, *how), key=lambda sight: sight.evidence())
+        seen = _views(grey, factor, polarities, *how)
+        return _seen_twice(grey, max(seen, key=lambda sight: sight.evidence()), *how)
     factors = [1.0]
     while factors[-1] / _SCOUTS * shorter >= _SMALLEST:
         factors.append(factors[-1] / _SCOUTS)
@@ -215,7 +228,40 @@ def look(
         if abs(math.log(factor / best.view.factor)) < 0.01:
             break
         best = _views(grey, factor, (best.polarity,), *how)[0]
-    return best
+    return _seen_twice(grey, best, *how)
+
+
+def _seen_twice(
+    grey: NDArray[np.float32], sight: Sight, limit: float, threads: int | None, network: Hourglass
+) -> Sight:
+    """Return a sight whose answers are the means of two views' of nearly the same size.
+
+    What noise, compression and the pixels' own grid change of them is not the same in both.
+    """
+    view = sight.view
+    size = min(view.pixels.shape) / _STEP
+    if size < _SMALLEST:
+        return sight
+    other = _views(grey, view.factor / _STEP, (sight.polarity,), limit, threads, network)[0]
+    cells = _carried(other.cells, other.view, view)
+    cells[len(LIMITS)] += np.float32(math.log(view.factor / other.view.factor))  # widths, in pixels
+    mean = np.float32(0.5) * (sight.cells + cells)
+    return Sight.of(view, sight.polarity, mean, sight.kinds, limit)
+
+
+def _carried(answers: NDArray[np.float32], of: View, to: View) -> NDArray[np.float32]:
+    """Return the answers [K, h, w] of a view for another one of the same picture, interpolated."""
+    for axis in (0, 1):
+        pixels = np.arange(to.pixels.shape[axis], dtype=np.float64)
+        at = of.to_view(to.to_picture(np.stack([pixels, pixels], axis=1)))[:, axis]
+        last = answers.shape[axis + 1] - 1
+        before = np.clip(np.floor(at), 0, max(last - 1, 0)).astype(int)
+        share = np.clip(at - before, 0.0, 1.0).astype(np.float32)
+        share = share[:, None] if axis == 0 else share
+        low = np.take(answers, before, axis=axis + 1)
+        high = np.take(answers, np.minimum(before + 1, last), axis=axis + 1)
+        answers = low + share * (high - low)
+    return answers
 
 
 def _views(
@@ -232,15 +278,14 @@ def _views(
     found = []
     for polarity in polarities:
         cells, kinds = network(contrast if polarity == "bright" else -contrast, threads)
-        odds = _at_limit(cells[: len(LIMITS)], limit)
         shares = np.exp(kinds - kinds.max(axis=0))
-        shares /= shares.sum(axis=0)
-        found.append(Sight(view, polarity, _marks(cells, odds, view), odds, shares, limit))
+        found.append(Sight.of(view, polarity, cells, shares / shares.sum(axis=0), limit))
     return found
 
 
-def _marks(cells: NDArray[np.float32], odds: NDArray[np.float32], view: View) -> Marks:
+def _marks(cells: NDArray[np.float32], view: View, limit: float) -> Marks:
     """Read the maxima of a view's answers."""
+    odds = _at_limit(cells[: len(LIMITS)], limit)
     floor = math.log(_FAINTEST / (1 - _FAINTEST))
     points, _ = _core.local_maxima(np.maximum(odds - np.float32(floor), 0.0))
     y, x = points.T
