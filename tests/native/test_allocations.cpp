@@ -3,7 +3,9 @@
 #include "allocations.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "check.hpp"
 #include "network_weights.hpp"
@@ -168,5 +170,24 @@ TEST_CASE("no pass of a network allocates, on images of any size") {
       CHECK(passes(*make_spotnet(spotnet_weights(3, 9, 5, kind), {threads, "auto", {}})) == 0);
     }
     CHECK(passes(*make_convnet(convnet_weights(), {threads, "auto", {}})) == 0);
+  }
+}
+
+TEST_CASE("no pass of an hourglass allocates, once it has seen the largest view") {
+  for (const int threads : {1, 3}) {
+    const auto network = make_hourglass(hourglass_weights(), {threads, "auto", {}});
+    const std::vector<float> view = draw(2 * 60 * 60, 1.0F);
+    std::vector<float> cells(4 * 60 * 60), kinds(6 * 30 * 30);
+    const auto pass = [&](std::int64_t height, std::int64_t width) {
+      const auto pixels = static_cast<std::size_t>(height * width);
+      network->run({view.data(), 2, height, width}, std::span(cells).first(4 * pixels),
+                   std::span(kinds).first(6 * pixels / 4));
+    };
+    pass(60, 60);
+    const std::int64_t before = check::allocations();
+    for (const auto& [height, width] : {std::pair{60, 60}, {8, 40}, {40, 8}, {60, 60}}) {
+      pass(height, width);
+    }
+    CHECK(check::allocations() == before);
   }
 }

@@ -2,13 +2,17 @@
 #include "spotcore/hourglass.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
+#include <limits>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "check.hpp"
 #include "network_weights.hpp"
+#include "spotcore/status.hpp"
 #include "wrong_arguments.hpp"
 
 using namespace spotcore;
@@ -16,29 +20,8 @@ using wrong::refused;
 
 namespace {
 
-HourglassLayer layer(std::int64_t outputs, std::int64_t inputs, std::int64_t size, bool biased) {
-  const auto scale = 1.0F / std::sqrt(static_cast<float>(inputs * size * size));
-  return {outputs, inputs, size, draw(outputs * inputs * size * size, scale),
-          biased ? draw(outputs, 0.3F) : std::vector<float>{}};
-}
-
-// Two levels, of channels that fill whole vectors and of some that do not.
-HourglassWeights weights() {
-  HourglassWeights w;
-  w.lift = layer(6, 2, 5, true);
-  w.down = {layer(16, 6, 3, true), layer(21, 16, 3, true)};
-  w.deepen = {layer(16, 16, 3, false), layer(21, 21, 3, false)};
-  w.lower = {layer(6, 16, 1, true), layer(16, 21, 1, true)};
-  w.refine = {layer(6, 6, 3, false), layer(16, 16, 3, false)};
-  w.cells_hidden = layer(5, 6, 3, true);
-  w.cells_read = layer(4, 5, 1, true);
-  w.kinds_hidden = layer(18, 16, 3, true);
-  w.kinds_read = layer(6, 18, 1, true);
-  return w;
-}
-
 struct Maps {
-  std::int64_t channels, height, width;
+  std::int64_t channels = 0, height = 0, width = 0;
   std::vector<double> values;
   double& at(std::int64_t c, std::int64_t y, std::int64_t x) {
     return values[static_cast<std::size_t>((c * height + y) * width + x)];
@@ -144,7 +127,7 @@ Answer run(Hourglass& network, const std::vector<float>& view, std::int64_t heig
            std::int64_t width) {
   const auto pixels = static_cast<std::size_t>(height * width);
   Answer answer{std::vector<float>(4 * pixels, NAN), std::vector<float>(6 * pixels / 4, NAN)};
-  network.run({view.data(), 2, height, width}, answer.cells, answer.kinds);
+  network.run({view.data(), network.channels(), height, width}, answer.cells, answer.kinds);
   return answer;
 }
 
@@ -157,84 +140,169 @@ void check_near(const std::vector<float>& found, const Maps& right) {
 }  // namespace
 
 TEST_CASE("an hourglass follows its formula, on every instruction set") {
-  const HourglassWeights w = weights();
-  for (const auto& [height, width] : {std::pair{4, 4}, {12, 40}, {36, 8}, {20, 100}}) {
-    const std::vector<float> view = draw(2 * height * width, 1.0F);
-    const Maps in{2, height, width, {view.begin(), view.end()}};
-    const auto [cells, kinds] = expected(w, in);
-    for (const std::string& isa : isa_names()) {
-      const auto network = make_hourglass(w, {1, isa, {}});
-      const Answer found = run(*network, view, height, width);
-      check_near(found.cells, cells);
-      check_near(found.kinds, kinds);
+  struct Case {
+    std::int64_t channels;
+    std::vector<std::int64_t> below;
+    std::vector<std::pair<std::int64_t, std::int64_t>> sizes;
+  };
+  // From a level of one pixel to rows of several vectors.
+  for (const Case& each : {Case{2, {16, 21}, {{4, 4}, {12, 40}, {36, 8}, {20, 100}}},
+                           {2, {9, 16, 3, 33}, {{16, 16}, {32, 16}, {16, 48}}},
+                           {1, {17}, {{2, 2}, {10, 34}}},
+                           {3, {4}, {{6, 36}}}}) {
+    const HourglassWeights w = hourglass_weights(each.channels, each.below);
+    for (const auto& [height, width] : each.sizes) {
+      const std::vector<float> view = draw(each.channels * height * width, 1.0F);
+      const Maps in{each.channels, height, width, {view.begin(), view.end()}};
+      const auto [cells, kinds] = expected(w, in);
+      for (const std::string& isa : isa_names()) {
+        const auto network = make_hourglass(w, {1, isa, {}});
+        const Answer found = run(*network, view, height, width);
+        check_near(found.cells, cells);
+        check_near(found.kinds, kinds);
+      }
     }
+  }
+}
+
+TEST_CASE("kernels of every size may stand in every layer but those that read") {
+  for (const std::int64_t size : {1, 3, 5}) {
+    HourglassWeights w = hourglass_weights();
+    for (auto* part : {&w.down, &w.deepen, &w.lower, &w.refine}) {
+      for (HourglassLayer& l : *part) {
+        l = hourglass_layer(l.outputs, l.inputs, size, !l.bias.empty());
+      }
+    }
+    for (HourglassLayer* l : {&w.lift, &w.cells_hidden, &w.kinds_hidden}) {
+      *l = hourglass_layer(l->outputs, l->inputs, size, true);
+    }
+    const std::vector<float> view = draw(2 * 12 * 24, 1.0F);
+    const auto [cells, kinds] = expected(w, {2, 12, 24, {view.begin(), view.end()}});
+    const auto network = make_hourglass(w);
+    run(*network, draw(2 * 28 * 28, 1.0F), 28, 28);  // what it leaves is in no border
+    const Answer found = run(*network, view, 12, 24);
+    check_near(found.cells, cells);
+    check_near(found.kinds, kinds);
   }
 }
 
 TEST_CASE("neither threads nor earlier views change an hourglass's answer") {
-  const HourglassWeights w = weights();
-  const std::vector<float> view = draw(2 * 44 * 52, 1.0F), other = draw(2 * 80 * 24, 1.0F);
+  const HourglassWeights w = hourglass_weights();
+  const std::vector<float> view = draw(2 * 44 * 52, 1.0F), other = draw(2 * 80 * 60, 1.0F);
   const Answer first = run(*make_hourglass(w, {1, "auto", {}}), view, 44, 52);
-  for (const int threads : {1, 2, 4}) {
+  for (const int threads : {1, 2, 3, 4}) {
     const auto network = make_hourglass(w, {threads, "auto", {}});
-    for (int i = 0; i < 2; ++i) {
+    for (const auto& [height, width] :
+         {std::pair{44, 52}, {4, 4}, {80, 24}, {24, 80}, {80, 60}, {8, 60}}) {
+      run(*network, other, height, width);
       const Answer again = run(*network, view, 44, 52);
       CHECK(again.cells == first.cells && again.kinds == first.kinds);
-      run(*network, other, 80, 24);
-      run(*network, other, 4, 4);
     }
   }
 }
 
+TEST_CASE("an hourglass can be interrupted, and used again") {
+  bool stop = false;
+  const HourglassWeights w = hourglass_weights();
+  const std::vector<float> view = draw(2 * 44 * 52, 1.0F);
+  const Answer first = run(*make_hourglass(w), view, 44, 52);
+  for (const int threads : {1, 3}) {
+    const auto network = make_hourglass(w, {threads, "auto", [&] { return stop; }});
+    stop = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));  // it asks every 50
+    CHECK_THROWS(run(*network, view, 44, 52), Interrupted);
+    stop = false;
+    const Answer again = run(*network, view, 44, 52);
+    CHECK(again.cells == first.cells && again.kinds == first.kinds);
+  }
+}
+
 TEST_CASE("an hourglass says what it takes and gives") {
-  const auto network = make_hourglass(weights());
+  const auto network = make_hourglass(hourglass_weights());
   CHECK(network->channels() == 2 && network->stride() == 4);
   CHECK(network->cells() == 4 && network->kinds() == 6);
 }
 
 TEST_CASE("an hourglass refuses views and answers that do not fit") {
-  const auto network = make_hourglass(weights());
+  const auto network = make_hourglass(hourglass_weights());
   std::vector<float> pixels(2 * 8 * 8), cells(4 * 64), kinds(6 * 16);
   std::span<float> to_cells = cells, to_kinds = kinds;
   StackView view{pixels.data(), 2, 8, 8};
   const auto attempt = [&] { network->run(view, to_cells, to_kinds); };
   attempt();
+  constexpr std::int64_t kLong = std::int64_t{1} << 62;
   for (const StackView odd : {StackView{nullptr, 2, 8, 8},
                               {pixels.data(), 1, 8, 8},
                               {pixels.data(), 2, 0, 8},
                               {pixels.data(), 2, 8, 6},
-                              {pixels.data(), 2, -8, -8}}) {
+                              {pixels.data(), 2, -8, -8},
+                              {pixels.data(), 2, 1 << 14, 1 << 14},  // 8 GiB of the first level
+                              {pixels.data(), 2, 1 << 26, 4},        // of borders
+                              {pixels.data(), 2, kLong, 4},
+                              {pixels.data(), 2, kLong, kLong}}) {
     const StackView right = std::exchange(view, odd);
     refused("run", "view:", attempt);
     view = right;
   }
-  to_cells = to_cells.first(cells.size() - 1);
-  refused("run", "cells:", attempt);
-  to_cells = cells;
-  to_kinds = {};
-  refused("run", "kinds:", attempt);
+  for (auto* answer : {&to_cells, &to_kinds}) {
+    const char* name = answer == &to_cells ? "cells:" : "kinds:";
+    const std::span<float> right = *answer;
+    for (const std::span<float> wrong : {right.first(right.size() - 1), right.first(0)}) {
+      *answer = wrong;
+      refused("run", name, attempt);
+    }
+    *answer = {static_cast<float*>(nullptr), right.size()};
+    refused("run", name, attempt);
+    *answer = right;
+  }
+  attempt();
 }
 
-TEST_CASE("an hourglass refuses every part of its weights that does not fit, by name") {
-  const HourglassWeights right = weights();
+TEST_CASE("an hourglass refuses every mistake in every layer, by the layer's name") {
+  using Weights = HourglassWeights;
+  using Part = std::function<HourglassLayer&(Weights&)>;
+  const Weights right = hourglass_weights();
+  const std::pair<const char*, Part> parts[] = {
+      {"lift", [](Weights& w) -> HourglassLayer& { return w.lift; }},
+      {"down[1]", [](Weights& w) -> HourglassLayer& { return w.down[1]; }},
+      {"deepen[0]", [](Weights& w) -> HourglassLayer& { return w.deepen[0]; }},
+      {"lower[1]", [](Weights& w) -> HourglassLayer& { return w.lower[1]; }},
+      {"refine[0]", [](Weights& w) -> HourglassLayer& { return w.refine[0]; }},
+      {"cells_hidden", [](Weights& w) -> HourglassLayer& { return w.cells_hidden; }},
+      {"cells_read", [](Weights& w) -> HourglassLayer& { return w.cells_read; }},
+      {"kinds_hidden", [](Weights& w) -> HourglassLayer& { return w.kinds_hidden; }},
+      {"kinds_read", [](Weights& w) -> HourglassLayer& { return w.kinds_read; }}};
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const std::function<void(HourglassLayer&)> mistakes[] = {
+      [](HourglassLayer& l) { l.outputs = 0; },     [](HourglassLayer& l) { l.outputs = -1; },
+      [](HourglassLayer& l) { l.outputs = kMost; }, [](HourglassLayer& l) { l.inputs = 0; },
+      [](HourglassLayer& l) { l.inputs += 1; },     [](HourglassLayer& l) { l.inputs = kMost; },
+      [](HourglassLayer& l) { l.size = 4; },        [](HourglassLayer& l) { l.size = 7; },
+      [](HourglassLayer& l) { l.size = -1; },       [](HourglassLayer& l) { l.kernels.pop_back(); },
+      [](HourglassLayer& l) { l.kernels.clear(); }, [](HourglassLayer& l) { l.bias.push_back(0); }};
+  for (const auto& [name, part] : parts) {
+    for (const auto& mistake : mistakes) {
+      Weights wrong = right;
+      mistake(part(wrong));
+      refused("make_hourglass", std::string(name) + ":", [&] { make_hourglass(wrong); });
+    }
+  }
+}
+
+TEST_CASE("an hourglass refuses layers that do not fit each other, by name") {
+  const HourglassWeights right = hourglass_weights();
   const auto attempt = [&](const char* name, const std::function<void(HourglassWeights&)>& spoil) {
     HourglassWeights wrong = right;
     spoil(wrong);
     refused("make_hourglass", name, [&] { make_hourglass(wrong); });
   };
-  attempt("lift:", [](HourglassWeights& w) { w.lift.inputs = 0; });
-  attempt("lift:", [](HourglassWeights& w) { w.lift.size = 4; });
-  attempt("lift:", [](HourglassWeights& w) { w.lift.size = 7; });
-  attempt("lift:", [](HourglassWeights& w) { w.lift.kernels.pop_back(); });
   attempt("down:", [](HourglassWeights& w) { w.down.clear(); });
   attempt("down:", [](HourglassWeights& w) { w.refine.pop_back(); });
-  attempt("down:", [](HourglassWeights& w) { w.down[1].inputs = 5; });
-  attempt("down:", [](HourglassWeights& w) { w.down[1].bias.clear(); });
-  attempt("deepen:", [](HourglassWeights& w) { w.deepen[0] = layer(15, 16, 3, false); });
-  attempt("deepen:", [](HourglassWeights& w) { w.deepen[0].bias = {1.0F}; });
-  attempt("lower:", [](HourglassWeights& w) { w.lower[1] = layer(15, 21, 1, true); });
-  attempt("refine:", [](HourglassWeights& w) { w.refine[0].kernels.push_back(0); });
-  attempt("hidden:", [](HourglassWeights& w) { w.cells_hidden.inputs = 7; });
-  attempt("read:", [](HourglassWeights& w) { w.kinds_read = layer(6, 18, 3, true); });
-  attempt("read:", [](HourglassWeights& w) { w.cells_read = layer(0, 5, 1, true); });
+  attempt("down:", [](HourglassWeights& w) { w.lower.push_back(w.lower[1]); });
+  attempt("down[1]:", [](HourglassWeights& w) { w.down[1].bias.clear(); });
+  attempt("deepen[0]:",
+          [](HourglassWeights& w) { w.deepen[0] = hourglass_layer(15, 16, 3, false); });
+  attempt("lower[1]:", [](HourglassWeights& w) { w.lower[1] = hourglass_layer(15, 21, 1, true); });
+  attempt("kinds_read:",
+          [](HourglassWeights& w) { w.kinds_read = hourglass_layer(6, 70, 3, true); });
 }

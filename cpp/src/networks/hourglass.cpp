@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <utility>
 
 #include "networks/hourglass_rows.hpp"
 #include "networks/layers.hpp"
@@ -23,11 +25,19 @@ constexpr std::int64_t kMostFloats = std::int64_t{1} << 31;  // of all maps: 8 G
 // [H, W, pitch] and a border. Rows are written in whole vectors of pixels: they have room for that.
 class Map {
  public:
+  static std::int64_t columns(std::int64_t width, std::int64_t lanes) {
+    return width + 2 * kBorder + lanes;
+  }
+  static std::int64_t floats(std::int64_t height, std::int64_t width, std::int64_t pitch,
+                             std::int64_t lanes) {
+    return product({height + 2 * kBorder, columns(width, lanes), pitch});
+  }
+  // Another size: zeros around it, but what is inside, and right of it, is of any map before.
   void resize(std::int64_t height, std::int64_t width, std::int64_t pitch, std::int64_t lanes) {
-    row_ = (width + 2 * kBorder + lanes) * pitch;
-    const std::int64_t size = (height + 2 * kBorder) * row_;
+    const std::int64_t size = floats(height, width, pitch, lanes);
     if (size > size_) memory_ = AlignedBuffer(static_cast<std::size_t>(size));
     size_ = std::max(size, size_);
+    row_ = columns(width, lanes) * pitch;
     height_ = height, width_ = width, pitch_ = pitch;
     for (std::int64_t y = -kBorder; y < height + kBorder; ++y) {
       const bool outside = y < 0 || y >= height;
@@ -61,20 +71,20 @@ struct Layer {
         bias(pack_pixel(lanes, layer.bias, outputs)) {}
 };
 
-void check(const HourglassLayer& layer, std::int64_t inputs, bool biased, const char* name) {
+void check(const HourglassLayer& layer, std::int64_t inputs, bool biased, const std::string& name) {
   require(layer.outputs >= 1, name, ": expected at least one output, got ", layer.outputs);
   require(layer.inputs == inputs, name, ": expected kernels for ", inputs, " channels, got ",
           layer.inputs);
-  require_odd(layer.size, name);
+  require_odd(layer.size, name.c_str());
   require(layer.size <= kLargest, name, ": expected kernels of at most ", kLargest, ", got ",
           layer.size);
   require_numbers(layer.kernels, product({layer.outputs, layer.inputs, layer.size, layer.size}),
-                  name);
-  require_numbers(layer.bias, biased ? layer.outputs : 0, name);
+                  name.c_str());
+  require_numbers(layer.bias, biased ? layer.outputs : 0, name.c_str());
 }
 
 // A layer that adds to its input.
-void check_adding(const HourglassLayer& layer, std::int64_t channels, const char* name) {
+void check_adding(const HourglassLayer& layer, std::int64_t channels, const std::string& name) {
   check(layer, channels, false, name);
   require(layer.outputs == channels, name, ": expected ", channels, " outputs, got ",
           layer.outputs);
@@ -90,21 +100,23 @@ void check(const HourglassWeights& w) {
   check(w.lift, w.lift.inputs, true, "lift");
   std::int64_t channels = w.lift.outputs;
   for (std::size_t l = 0; l < levels; ++l) {
-    check(w.down[l], channels, true, "down");
-    check_adding(w.deepen[l], w.down[l].outputs, "deepen");
-    check(w.lower[l], w.down[l].outputs, true, "lower");
-    require(w.lower[l].outputs == channels, "lower: expected ", channels, " outputs, got ",
+    const std::int64_t finer = std::exchange(channels, w.down[l].outputs);
+    const auto name = [l](const char* part) { return joined(part, "[", l, "]"); };
+    check(w.down[l], finer, true, name("down"));
+    check_adding(w.deepen[l], channels, name("deepen"));
+    check(w.lower[l], channels, true, name("lower"));
+    require(w.lower[l].outputs == finer, name("lower"), ": expected ", finer, " outputs, got ",
             w.lower[l].outputs);
-    check_adding(w.refine[l], channels, "refine");
-    channels = w.down[l].outputs;
+    check_adding(w.refine[l], finer, name("refine"));
   }
-  for (const auto& [hidden, read, inputs] :
-       {std::tuple{&w.cells_hidden, &w.cells_read, w.lift.outputs},
-        std::tuple{&w.kinds_hidden, &w.kinds_read, w.down[0].outputs}}) {
-    check(*hidden, inputs, true, "hidden");
-    check(*read, hidden->outputs, true, "read");
-    require(read->size == 1, "read: expected kernels of one pixel, got ", read->size);
-  }
+  const auto check_head = [](const HourglassLayer& hidden, const HourglassLayer& read,
+                             std::int64_t inputs, const std::string& name) {
+    check(hidden, inputs, true, name + "_hidden");
+    check(read, hidden.outputs, true, name + "_read");
+    require(read.size == 1, name, "_read: expected kernels of one pixel, got ", read.size);
+  };
+  check_head(w.cells_hidden, w.cells_read, w.lift.outputs, "cells");
+  check_head(w.kinds_hidden, w.kinds_read, w.down[0].outputs, "kinds");
 }
 
 class LevelledHourglass final : public Hourglass {
@@ -124,8 +136,12 @@ class LevelledHourglass final : public Hourglass {
     }
     kept_.resize(down_.size() + 1);
     other_.resize(down_.size() + 1);
+    // Of the other layers none is wider than these.
     std::int64_t most = lift_.vectors;
     for (const Layer& layer : down_) most = std::max(most, layer.vectors);
+    for (const Head* head : {&cells_, &kinds_}) {
+      most = std::max({most, head->hidden.vectors, head->read.vectors});
+    }
     for (int worker = 0; worker < pool_.size(); ++worker) {
       blocks_.emplace_back(static_cast<std::size_t>(most * layers_.lanes * layers_.lanes));
       hidden_.emplace_back();
@@ -169,26 +185,46 @@ class LevelledHourglass final : public Hourglass {
     require(view.height % stride() == 0 && view.width % stride() == 0,
             "view: expected sides that are multiples of ", stride(), ", got ", view.height, " x ",
             view.width);
-    require(product({view.height, view.width, 8, lift_.vectors, layers_.lanes}) <= kMostFloats,
+    require(product({view.height, view.width}) <= kMostFloats && floats(view) <= kMostFloats,
             "view: expected one whose maps fit into 8 GiB, got ", view.height, " x ", view.width);
-    require_length(cells, product({this->cells(), view.pixels()}), "cells");
-    require_length(kinds, product({this->kinds(), view.pixels() / 4}), "kinds");
-    require(cells.data() != nullptr && kinds.data() != nullptr,
-            "cells: expected arrays, got a null pointer");
+    check_answer(cells, product({this->cells(), view.pixels()}), "cells");
+    check_answer(kinds, product({this->kinds(), view.pixels() / 4}), "kinds");
+  }
+  static void check_answer(std::span<float> values, std::int64_t expected, const char* name) {
+    require_length(values, expected, name);
+    require(values.data() != nullptr, name, ": expected an array, got a null pointer");
+  }
+
+  // Floats of a pixel of a level's maps.
+  std::int64_t pitch(std::size_t level) const {
+    return (level == 0 ? lift_ : down_[level - 1]).vectors * layers_.lanes;
+  }
+  std::int64_t hidden_pitch() const {
+    return std::max(cells_.hidden.vectors, kinds_.hidden.vectors) * layers_.lanes;
+  }
+
+  // All that `make_room` makes, and `small_`. In double, in which no sum is too large.
+  double floats(StackView view) const {
+    const auto of = [this](std::int64_t height, std::int64_t width, std::int64_t each) {
+      return static_cast<double>(Map::floats(height, width, each, layers_.lanes));
+    };
+    double sum = of(view.height, view.width, view.bins), small = 0;
+    for (std::size_t l = 0; l < kept_.size(); ++l) {
+      sum += 2 * of(view.height >> l, view.width >> l, pitch(l));
+      small = std::max(small, of(view.height >> (l + 1), view.width >> (l + 1), pitch(l)));
+    }
+    return sum + small + pool_.size() * of(1, view.width, hidden_pitch());
   }
 
   void make_room(StackView view) {
     const std::int64_t lanes = layers_.lanes;
     view_.resize(view.height, view.width, view.bins, lanes);
     for (std::size_t l = 0; l < kept_.size(); ++l) {
-      const std::int64_t pitch = (l == 0 ? lift_ : down_[l - 1]).vectors * lanes;
       for (Map* map : {&kept_[l], &other_[l]}) {
-        map->resize(view.height >> l, view.width >> l, pitch, lanes);
+        map->resize(view.height >> l, view.width >> l, pitch(l), lanes);
       }
     }
-    for (Map& map : hidden_)
-      map.resize(1, view.width, std::max(cells_.hidden.vectors, kinds_.hidden.vectors) * lanes,
-                 lanes);
+    for (Map& map : hidden_) map.resize(1, view.width, hidden_pitch(), lanes);
   }
 
   template <class Body>

@@ -1,4 +1,4 @@
-"""Local maxima, summits and basins by labels, fixed points and SciPy's graphs."""
+"""Local maxima and basins by labels and SciPy's graphs."""
 
 from __future__ import annotations
 
