@@ -117,7 +117,7 @@ def rendered(count: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     seed = FIRST
     while count:
         well, seed = simulate_well(seed=seed), seed + 1
-        seen = int(((well.hidden_by < 0) & (well.visibility >= 8.5)).sum())
+        seen = int(((well.hidden_by < 0) & (well.visibility >= 9.5)).sum())
         if well.image.ndim == 2 and 10 <= seen <= 500:
             levels = well.image.astype(np.float64)
             yield f"seed {seed - 1}", eight(levels / (2**well.look.bits - 1) * 255)

@@ -12,6 +12,7 @@ import spotcore as sc
 from spotcore._files import read_columns, write_png
 from spotcore.results.names import output_names
 from spotcore.simulation.demo import plate_like
+from spotcore.wells.prepare import SIGMA_LIMITS_UM
 from support.command_line import lines, run
 
 
@@ -39,10 +40,9 @@ def test_maps_are_saved_where_they_are_asked_for(tmp_path, well):
         assert set(maps) == {"signal", "score", "fit"}
         assert all(maps[name].shape == (128, 128) for name in maps)
         assert all(maps[name].dtype == np.float32 for name in maps)
-        middle = np.s_[40:88, 40:88]
-        # What the solver explains of the signal is most of it.
-        left = maps["signal"][middle] - maps["fit"][middle]
-        assert left.std() < 0.5 * maps["signal"][middle].std()
+        strong = maps["signal"] > maps["signal"].max() / 2
+        # What the solver explains of strong spots is most of them.
+        assert np.median(maps["fit"][strong] / maps["signal"][strong]) > 0.6
 
 
 def test_a_well_without_a_count_says_why(tmp_path):
@@ -91,7 +91,7 @@ def test_colour_flat_field_and_tone_curve_are_on_record(tmp_path):
     assert colour["source"] == "given" and colour["vector"] == pytest.approx([0.1, 0.9, 2.0])
     assert record["settings"]["stain"] == [0.1, 0.9, 2.0] and record["settings"]["gamma"] == 1.0
     # The bins are the same in micrometres on every picture.
-    assert record["well"]["sigma_limits"][0] == pytest.approx(1.2 * 12.8 / 20)
+    assert record["well"]["sigma_limits"][0] == pytest.approx(SIGMA_LIMITS_UM[0] / 20)
     found = read_columns(tmp_path / "out" / "a.cells.csv", ("y", "x"))
     assert sc.match(np.stack([found["y"], found["x"]], 1), cells).precision > 0.8
 

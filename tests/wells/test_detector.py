@@ -111,7 +111,7 @@ def test_large_spots_are_one_mark_each(width):
 
 def test_a_typical_width_is_taken():
     _, (found, given) = 0, [marks(grey(), typical_width=w)[0] for w in (1.5, 6.0)]
-    assert found.view.factor == 1.0 and given.view.factor == pytest.approx(0.25)
+    assert found.view.factor == 1.0 and given.view.factor == pytest.approx(0.5)
 
 
 def test_a_larger_limit_leaves_the_clearer_ones():

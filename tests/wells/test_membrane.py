@@ -21,8 +21,8 @@ def disc(y, x, radius, shape=(200, 220)):
 def test_the_circle_of_a_disc(y, x, radius):
     circle = find_circle(disc(y, x, radius))
     assert circle is not None
-    assert (circle.y, circle.x) == pytest.approx((y, x), abs=1.0)
-    assert circle.radius == pytest.approx(radius, abs=1.0)
+    assert (circle.y, circle.x) == pytest.approx((y, x), abs=1.5)
+    assert circle.radius == pytest.approx(radius, abs=1.5)
     inside = circle.inside((200, 220))
     assert (inside ^ disc(y, x, radius)).mean() < 0.01
 

@@ -24,7 +24,7 @@ def test_secretions_are_in_the_order_of_the_truth():
         well = simulate_well(30, SHAPE, PLAIN, scale=0.25, seed=seed)
         _, cells = solved(well.image)
         pairs = sc.match(cells, well.cells, radius=2.0).pairs
-        assert len(pairs) > 8 and (cells.secretion >= 0).all()
+        assert len(pairs) > 5 and (cells.secretion >= 0).all()
         np.testing.assert_allclose(cells.profile.sum(axis=1)[cells.secretion > 0], 1.0, rtol=1e-6)
         found, true = cells.secretion[pairs[:, 0]], well.secretion[pairs[:, 1]]
         ranks.append(np.corrcoef(np.argsort(np.argsort(found)), np.argsort(np.argsort(true)))[0, 1])

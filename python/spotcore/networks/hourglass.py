@@ -28,7 +28,7 @@ __all__ = ["CELLS", "COUNTED", "KINDS", "LIMITS", "Hourglass"]
 
 LIMITS = (8.0, 17.0, 36.0)
 """Visibilities: the network gives the log-odds of a cell that stands out by at least as much."""
-COUNTED = 8.5
+COUNTED = 9.5
 """Visibility from which on a spot is counted, unless the user says otherwise."""
 CELLS = (*(f"cell_{limit:g}" for limit in LIMITS), "width")
 """At each pixel: the log-odds of a cell of each of `LIMITS`, the logarithm of a spot's width."""

@@ -29,10 +29,12 @@ TYPICAL_WIDTH = 1.5
 _WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
 _FAINTEST = 0.02  # probability of a mark, below which there is none
 _EVIDENCE = 0.5  # of marks that tell scale and polarity
+_SPEAKS = 2.5, 4.0  # times the limit: visibility from which a mark speaks for a view, and fully
 _SHOWN_WELL = 2.5  # times larger or smaller than a typical one, a spot still speaks for a view
 _GRAINS_WITHIN, _GRAINS_NARROWER = 2.0, 2.0  # widths of a spot that has grains; times narrower
 _SCOUTS = 3.0  # between the sizes of views that are looked at first
-_SMALLEST = 4 * STRIDE  # pixels of a view's shorter side
+# Pixels of a view's shorter side: of one that is looked at first, and of one that is read.
+_SCOUT, _SMALLEST = 4 * STRIDE, 8 * STRIDE
 _MOST_PIXELS = 1.5e6  # of a view that is looked at first
 _LARGEST = 2.0  # factor of a view: an enlarged one shows small spots apart
 _STEP = math.sqrt(2.0)  # factors are powers of it: nearly the same spots are seen in the same view
@@ -112,11 +114,13 @@ class Sight(NamedTuple):
     def evidence(self, others: Sequence[Sight] = ()) -> float:
         """How much speaks for this view: clear marks of a size that it shows well.
 
-        A mark of twice the limit or more counts as one. Where one of the other views shows one
-        large, clear spot, marks within it that are much narrower are its grains: they say nothing.
+        Only what stands out by much speaks: seen too large, texture looks like many faint spots.
+        Where one of the other views shows one large, clear spot, marks within it that are much
+        narrower are its grains: they say nothing.
         """
         marks = self.clear
-        above = np.clip(marks.visibility / self.limit - 1.0, 0.0, 1.0)
+        low, high = _SPEAKS
+        above = np.clip((marks.visibility / self.limit - low) / (high - low), 0.0, 1.0)
         apart = np.log(marks.width * self.view.factor / TYPICAL_WIDTH) / math.log(_SHOWN_WELL)
         speaks = marks.probability * above * np.exp(-0.5 * apart**2)
         for other in others:
@@ -158,7 +162,7 @@ def probability(sight: Sight, yx: NDArray[np.float64]) -> NDArray[np.float64]:
 def _factor(width: float, shorter: float) -> float:
     """Return the factor of the view of a picture in which spots of a width are typical."""
     step = round(math.log(TYPICAL_WIDTH / width) / math.log(_STEP))
-    return min(_LARGEST, max(_STEP**step, _SMALLEST / shorter))
+    return min(_LARGEST, max(_STEP**step, min(1.0, _SMALLEST / shorter)))
 
 
 def _grains(marks: Marks, spots: Marks, limit: float) -> NDArray[np.bool_]:
@@ -217,7 +221,7 @@ def look(
         seen = _views(grey, factor, polarities, *how)
         return _seen_twice(grey, max(seen, key=lambda sight: sight.evidence()), *how)
     factors = [1.0]
-    while factors[-1] / _SCOUTS * shorter >= _SMALLEST:
+    while factors[-1] / _SCOUTS * shorter >= _SCOUT:
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
     seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
@@ -240,7 +244,7 @@ def _seen_twice(
     """
     view = sight.view
     size = min(view.pixels.shape) / _STEP
-    if size < _SMALLEST:
+    if size < _SCOUT:
         return sight
     other = _views(grey, view.factor / _STEP, (sight.polarity,), limit, threads, network)[0]
     cells = _carried(other.cells, other.view, view)

@@ -25,6 +25,7 @@ ImageJ, as scikit-image's `rgb_from_hax` has it. The dye of BCIP/NBT depends on 
 _STRONG = 6.0  # standard deviations of the noise that a spot's pixel stands out
 _FEWEST = 20  # strong pixels, for a colour to be found
 _ROUNDS = 5
+_EDGE = 0.04  # of the radius, that is left out inside of the membrane's edge
 _BACKGROUND_SCALE = 1 / 8  # of the radius, as in `prepare`
 
 
@@ -84,11 +85,17 @@ def in_colour(
     ValueError
         If the stain is not known or not a direction.
     """
+    from scipy import ndimage
+
     given = _given(stain)
     if picture.colours is None or stain == "luminance":
         return picture, None
-    inside = membrane if membrane.any() else np.ones(membrane.shape, bool)
-    radius = math.sqrt(inside.sum() / math.pi)
+    radius = math.sqrt(max(membrane.sum(), 1) / math.pi)
+    # Without its edge, which has colours of its own.
+    inside = ndimage.binary_erosion(
+        membrane, iterations=max(2, round(_EDGE * radius)), border_value=1
+    )
+    inside = inside if inside.any() else np.ones(membrane.shape, bool)
     scale = float(picture.full_scale)
     if polarity == "dark":
         level = np.log10((scale + 0.5) / (np.maximum(picture.colours, 0) + 0.5))

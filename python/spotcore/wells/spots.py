@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Artefacts", "Spots", "find_artefacts", "find_cells", "find_marked", "find_spots"]
 
 _LISTED = ("scratch", "dust", "blotch", "writing")  # of the network's kinds
+_LEAST = 0.3  # probability of a kind
 _SMALLEST = 8  # pixels of the network's kinds, that make an artefact
 
 
@@ -185,10 +186,11 @@ def find_artefacts(well: Well) -> Artefacts:
 
     view, kinds = well.sight.view, well.sight.kinds
     side = 2.0 / view.factor  # of the network's pixels, in the picture's
-    likeliest = kinds.argmax(axis=0)
+    other = kinds[[well.sight.number_of(kind) for kind in _LISTED]]
+    likeliest, seen = other.argmax(axis=0), other.max(axis=0) >= _LEAST
     rows: list[tuple[float, float, float, str, float]] = []
-    for kind in _LISTED:
-        labels, _ = ndimage.label(likeliest == well.sight.number_of(kind), np.ones((3, 3), bool))
+    for index, kind in enumerate(_LISTED):
+        labels, _ = ndimage.label((likeliest == index) & seen, np.ones((3, 3), bool))
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             y, x = np.nonzero(labels[box] == number)
             if len(y) < _SMALLEST:

@@ -32,7 +32,7 @@ _FINE, _FINER = 1.2, 0.6  # pixels
 MEMBRANE_UM = 3200.0
 _FOCUS_SPOTS = 5  # that tell the focus
 #: Two spots nearer than this share of their diameter are one mark.
-RESOLUTION = 0.7
+RESOLUTION = 0.5
 #: More spots hidden behind others than seen: no count.
 _HIDDEN_SHARE = 1.0
 _SMALLEST_MEMBRANE = 200  # pixels
