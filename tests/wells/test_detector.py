@@ -11,7 +11,7 @@ from PIL import Image
 import spotcore as sc
 from spotcore.simulation.demo import plate_like
 from spotcore.simulation.render import WellLook, simulate_well
-from spotcore.wells.detector import look
+from spotcore.wells.detector import look, probability
 
 PLAIN = WellLook(radius=120.0, centre=(127.5, 127.5), core=1.2, density=0.5)
 
@@ -125,6 +125,24 @@ def test_a_larger_limit_leaves_the_clearer_ones():
             assert sc.match(found.yx, last, radius=2.0).precision > 0.9
         last = found.yx
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]
+
+
+@pytest.mark.parametrize("limit", [5.0, 8.0, 9.5, 17.0, 36.0, 60.0])
+def test_a_mark_counts_from_its_visibility_on(limit):
+    found = look(grey().astype(np.float32), limit=limit).marks
+    assert len(found)
+    np.testing.assert_array_equal(found.visibility >= limit, found.probability >= 0.5)
+
+
+def test_the_probability_beside_a_mark_is_the_mark_s():
+    sight, _ = plain()
+    found, rng = sight.marks, np.random.default_rng(0)
+    beside = probability(sight, found.yx)
+    assert (beside >= found.probability - 1e-6).all() and (beside <= 1).all()
+    places = rng.uniform(0, 255, (200, 2))
+    apart = np.hypot(*(places[:, None] - found.yx[None]).transpose(2, 0, 1)).min(axis=1) > 6
+    assert apart.any() and (probability(sight, places[apart]) < 0.5).all()
+    assert len(probability(sight, np.zeros((0, 2)))) == 0
 
 
 def test_threads_do_not_matter():

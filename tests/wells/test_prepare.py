@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import spotcore as sc
+from spotcore.images.picture import Picture
+from spotcore.settings import Settings
 from spotcore.simulation.demo import plate_like
 from spotcore.wells import find_cells, prepare_well
+from spotcore.wells.from_picture import prepare_picture
 from support.solved import TWO_WIDTHS, resolvable, solved
 
 BLACK = np.zeros((20, 24))
@@ -43,6 +46,27 @@ def test_choices_override_what_is_found():
     bare = prepare_well(np.asarray(image)[32:96, 32:96])
     assert bare.circle is None and bare.membrane.all()
     assert bare.signal.dtype == np.float32 and bare.signal.flags.c_contiguous
+
+
+def test_auto_is_well():
+    """Files of settings from before have it, and locked ones are to keep their hash."""
+    picture = Picture.of(np.rint(plate_like(20, 128, seed=1)[0]).astype(np.uint8))
+    _, _, auto = prepare_picture(picture, Settings(preset="auto"))
+    _, _, well = prepare_picture(picture, Settings(preset="well"))
+    assert auto.preset == "well"
+    np.testing.assert_array_equal(auto.signal, well.signal)
+
+
+@pytest.mark.parametrize("side", [None, 4.0, 10.0])
+def test_a_spots_diameter_is_in_micrometres_where_pixels_have_a_size(side):
+    picture = Picture.of(np.rint(plate_like(20, 160, seed=1)[0]).astype(np.uint8))
+    settings = Settings(pixel_size=side, spot_diameter=4.0 * (side or 1.0))
+    _, _, given = prepare_picture(picture, settings)
+    _, _, pixels = prepare_picture(picture, Settings(spot_diameter=4.0))
+    _, _, found = prepare_picture(picture, Settings(pixel_size=side))
+    # Its spots are larger than that: a view that enlarges them is read.
+    assert given.sight.view.factor == pixels.sight.view.factor > found.sight.view.factor
+    np.testing.assert_array_equal(given.marks.yx, pixels.marks.yx)
 
 
 def test_cells_can_lie_where_marks_are():

@@ -44,6 +44,12 @@ def judged(image, *, full_scale=255.0, membrane=None, focus_limit=None, pixel_si
     )
 
 
+def status_of(well, grey):
+    """Status of a well in which no cell was found."""
+    cells = Cells(*np.zeros((2, 0), np.int64), np.zeros(0, np.float32), None, None, 0.0)
+    return well_status(well, cells, measure_cells(well, cells), np.asarray(grey, np.float32))
+
+
 def membrane_only(size=256, grey=200.0, noise=2.0, surround=255.0, seed=0):
     y, x = np.ogrid[:size, :size]
     disc = 1 / (1 + np.exp((np.hypot(y - size / 2, x - size / 2) - 0.45 * size) / 1.5))
@@ -82,6 +88,29 @@ def test_a_saturated_picture_is_rejected():
     image = np.clip(membrane_only(grey=258, surround=0, noise=5), 0, 255)
     status = judged(image, polarity="bright", preset="well")
     assert status.status == "rejected" and "black or saturated" in status.reason
+
+
+@pytest.mark.parametrize("pixels", [0, 100])
+def test_no_membrane_is_no_well(pixels):
+    grey = membrane_only()
+    seen = prepare_well(grey)
+    membrane = np.zeros(grey.shape, bool)
+    membrane.ravel()[:pixels] = True
+    status = status_of(replace(seen, membrane=membrane, clipped=1.0), grey)
+    assert (status.status, status.count) == ("no_well", None)
+    assert status.reason == f"only {pixels} pixels of membrane"
+
+
+def test_a_picture_of_something_else_is_rejected():
+    """A page of writing, say: the network sees little membrane in it."""
+    grey = membrane_only()
+    well = prepare_well(grey)
+    kinds = np.zeros_like(well.sight.kinds)
+    kinds[well.sight.number_of("writing")] = 0.8
+    kinds[well.sight.number_of("membrane")] = 0.2
+    status = status_of(replace(well, sight=well.sight._replace(kinds=kinds)), grey)
+    assert (status.status, status.count) == ("rejected", None)
+    assert status.reason == "80% of what the picture shows is no membrane with spots"
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05])
@@ -143,9 +172,7 @@ def test_the_plates_confluent_wells(shared_data):
     found = {}
     for well, index in names.items():
         grey = read_image(plate / f"image1_Well_{index}.png").pixels
-        made = prepare_well(grey)
-        cells = Cells(*np.zeros((2, 0), np.int64), np.zeros(0, np.float32), None, None, 0.0)
-        status = well_status(made, cells, measure_cells(made, cells), grey)
+        status = status_of(prepare_well(grey), grey)
         found[well] = status.confluence
         assert (status.status == "too_numerous") == (well in CONFLUENT), (well, found[well])
     # The reader parts them, whatever the limit between: the crowded D4, D5 and D12 are the next.

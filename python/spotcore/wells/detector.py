@@ -30,6 +30,7 @@ _WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
 _FAINTEST = 0.02  # probability of a mark, below which there is none
 _EVIDENCE = 0.5  # of marks that tell scale and polarity
 _SPEAKS = 3.0, 4.5  # times the limit: visibility from which a mark speaks for a view, and fully
+_LEAST_EVIDENCE = 1.0  # clear marks that tell a scale
 _SHOWN_WELL = 2.5  # times larger or smaller than a typical one, a spot still speaks for a view
 _GRAINS_WITHIN, _GRAINS_NARROWER = 2.0, 2.0  # widths of a spot that has grains; times narrower
 _SCOUTS = 3.0  # between the sizes of views that are looked at first
@@ -225,8 +226,12 @@ def look(
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
     seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
-    # Where nothing is clear, what is faint decides.
-    best = max(seen, key=lambda sight: (sight.evidence(seen), float(sight.marks.probability.sum())))
+    best = max(seen, key=lambda sight: sight.evidence(seen))
+    if best.evidence(seen) < _LEAST_EVIDENCE:
+        # What is faint may be noise, which has no size: as the picture is.
+        plain = [sight for sight in seen if sight.view.factor == scouts[0]]
+        best = max(plain, key=lambda sight: float(sight.marks.probability.sum()))
+        return _seen_twice(grey, best, *how)
     for _ in range(_TRIES):
         factor = best.wanted_factor
         if abs(math.log(factor / best.view.factor)) < 0.01:

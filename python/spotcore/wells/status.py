@@ -124,7 +124,7 @@ def well_status(
     values = grey[well.membrane]
     state: State = "counted" if len(cells) else "empty"
     reason: str | None = None
-    if len(values) == 0 or values.min() == values.max():
+    if len(values) and values.min() == values.max():
         state, reason = "rejected", "all pixels have the same grey level"
     # The papers' images are not wells: there is no membrane to be judged, and the model resolves
     # what overlaps.
