@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib.util import find_spec
 
@@ -24,13 +25,18 @@ REQUIRED = (
 def main() -> None:
     """Run the command line."""
     try:
-        _run()
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()  # what is buffered may not fit either
     except KeyboardInterrupt:  # while it is loaded: later, the commands have more to say
         raise SystemExit(130) from None
     except OSError as error:  # of files the commands speak themselves
         if error.filename is not None:
             raise
         print(f"spotcore: standard output: {error.strerror or error}", file=sys.stderr)
+        # Not flushed once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
 
 
