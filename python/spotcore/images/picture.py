@@ -36,7 +36,7 @@ PIXEL_SIZE_LIMITS = (0.5, 50.0)
 _MOST_CHANNELS = 64
 _LONGEST_NAME = 60  # of a channel, in names of files
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
-_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -369,5 +369,5 @@ def check_names(named: Mapping[str, Sequence[str]], channel: str | int | None) -
 
 def luminance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the luminance [H, W] of red, green and blue [H, W, 3] by ITU-R BT.601."""
-    grey: NDArray[np.float32] = colours @ _LUMINANCE
+    grey: NDArray[np.float32] = colours @ LUMINANCE
     return grey

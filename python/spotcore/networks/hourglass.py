@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spotcore import _core
 from spotcore._arrays import as_real, as_stack
 from spotcore._backends import as_threads
+from spotcore.networks.plans import Plans
 from spotcore.networks.safetensors_file import (
     ParameterError,
     read_tensors,
@@ -78,7 +79,7 @@ class Hourglass:
         self.tensors = dict(tensors)
         self.record = {} if record is None else record
         self.layers = _layers_of(self.tensors)
-        self._idle: dict[tuple[int, int], list[_core.Hourglass]] = {}
+        self._plans: Plans[_core.Hourglass] = Plans()
         self._plan(1)  # the core refuses what it cannot run
 
     @classmethod
@@ -147,22 +148,11 @@ class Hourglass:
             If the view does not hold real numbers.
         """
         seen = as_stack(view, "view", _CHANNELS)
-        count = as_threads(threads)
-        idle = self._idle.setdefault((os.getpid(), count), [])
-        try:
-            plan = idle.pop()
-        except IndexError:
-            plan = self._plan(count)
-        answers = plan.run(seen)
-        idle.append(plan)
-        return answers
+        with self._plans.lent(as_threads(threads), self._plan) as plan:
+            return plan.run(seen)
 
     def _plan(self, threads: int) -> _core.Hourglass:
         return _core.hourglass(**self.layers, threads=threads)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave plans behind: they belong to this process."""
-        return {**self.__dict__, "_idle": {}}
 
 
 def _layers_of(tensors: Tensors) -> dict[str, Any]:

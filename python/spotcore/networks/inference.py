@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from spotcore.detections import Cells, local_maxima
 from spotcore.networks import parameters
 from spotcore.networks.metadata import score_confidence
 from spotcore.networks.parameters import ConvNetParameters, SpotNetParameters
+from spotcore.networks.plans import Plans
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -39,8 +40,7 @@ class _Network(Generic[_Parameters]):
                 f"parameters: expected {self._kind.__name__}, got {type(parameters).__name__}"
             )
         self.parameters: _Parameters = parameters
-        # Plans that nobody runs at the moment. A plan's threads belong to the process that made it.
-        self._idle: dict[tuple[int, int], list[_core.Network]] = {}
+        self._plans: Plans[_core.Network] = Plans()
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
@@ -204,13 +204,8 @@ class _Network(Generic[_Parameters]):
         if self.parameters.metadata.image_scaling == "max255":
             brightest = images.max(axis=(1, 2), keepdims=True)
             images = images * (255.0 / np.where(brightest > 0, brightest, 255.0)).astype(np.float32)
-        idle = self._idle.setdefault((os.getpid(), count), [])
-        try:
-            plan = idle.pop()
-        except IndexError:
-            plan = self._plan(count)
-        maps, score = plan.run(images, with_maps, True)
-        idle.append(plan)
+        with self._plans.lent(count, self._plan) as plan:
+            maps, score = plan.run(images, with_maps, True)
         assert score is not None
         if not np.isfinite(score).all():
             raise OverflowError("image: the network leaves the range of float32 on this image")
@@ -220,10 +215,6 @@ class _Network(Generic[_Parameters]):
 
     def _plan(self, threads: int) -> _core.Network:
         raise NotImplementedError
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave plans behind: they belong to this process."""
-        return {"parameters": self.parameters, "_idle": {}}
 
 
 class SpotNet(_Network[SpotNetParameters]):

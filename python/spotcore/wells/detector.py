@@ -226,8 +226,9 @@ def look(
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
     seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
-    best = max(seen, key=lambda sight: sight.evidence(seen))
-    if best.evidence(seen) < _LEAST_EVIDENCE:
+    evidence = [sight.evidence(seen) for sight in seen]
+    best = seen[int(np.argmax(evidence))]
+    if max(evidence) < _LEAST_EVIDENCE:
         # What is faint may be noise, which has no size: as the picture is.
         plain = [sight for sight in seen if sight.view.factor == scouts[0]]
         best = max(plain, key=lambda sight: float(sight.marks.probability.sum()))

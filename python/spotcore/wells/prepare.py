@@ -148,18 +148,20 @@ class Well:
         if preset == "paper":
             membrane = np.ones(shape, bool)
             mask, w = np.ones(shape, np.float32), np.ones(shape, np.float32)
+            floor = 0.0
             signal = level * np.float32(255.0 / max(float(level.max()), 1e-30))
             marks, spot_scale, circle = sight.marks, PAPER_SPOT, None
             limits = np.array(PAPER_SIGMA_LIMITS)
         else:
             membrane = find_membrane(sight, shape)
             circle = find_circle(membrane)
+            floor = _GREY_STEP * _step(grey, membrane, polarity)
             y, x = np.rint(sight.marks.yx).astype(int).T
             marks = sight.marks[membrane[y, x]]
             cells = marks[marks.probability >= (PROBABLE if threshold is None else threshold)]
             spot_scale = _typical(cells, sight)
-            noise = max(pixel_noise(level, membrane), _GREY_STEP * _step(grey, membrane, polarity))
-            ground = background(level, membrane, BACKGROUND_WIDTHS * spot_scale, noise)
+            rough = max(pixel_noise(level, membrane), floor)
+            ground = background(level, membrane, BACKGROUND_WIDTHS * spot_scale, rough)
             signal = np.where(membrane, level - ground, np.float32(0))
             away = _distance(cells, shape)
             mask = (away <= max(1.0, spot_scale / 2)).astype(np.float32)
@@ -179,9 +181,11 @@ class Well:
         signal = np.ascontiguousarray(signal, dtype=np.float32)
         noise = pixel_noise(signal, membrane)
         if lam is None:
-            floor = _GREY_STEP * _step(grey, membrane, polarity)
             lam = PAPER_LAM if preset == "paper" else lambda_from_noise(max(noise, floor), limits)
         inside = grey[membrane]
+        cut = 0.0
+        if saturated is not None and inside.size:
+            cut = float(saturated[membrane].mean())
         return cls(
             signal=signal,
             w=np.ascontiguousarray(w, dtype=np.float32),
@@ -197,11 +201,7 @@ class Well:
             noise=noise,
             spot_scale=spot_scale,
             clipped=float(np.mean((inside <= 0) | (inside >= full_scale))) if inside.size else 1.0,
-            saturated=0.0
-            if saturated is None
-            else float(np.mean(saturated[membrane] > 0))
-            if membrane.any()
-            else 0.0,
+            saturated=cut,
         )
 
 

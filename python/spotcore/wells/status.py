@@ -119,7 +119,7 @@ def well_status(
     staining = Staining.of(well, grey, full_scale)
     density = overlap(staining, bare_level(well.polarity, full_scale, membrane), membrane is None)
     softest = focus(well, cells) if well.preset == "well" else None
-    if focus_limit is None:
+    if focus_limit is None and softest is not None:
         focus_limit = _softest_allowed(well, grey * (255.0 / full_scale), pixel_size)
     values = grey[well.membrane]
     state: State = "counted" if len(cells) else "empty"
@@ -173,7 +173,7 @@ def _judged(
     measures: Measures,
     state: State,
     softest: float | None,
-    focus_limit: float,
+    focus_limit: float | None,
 ) -> tuple[State, str | None]:
     """Return the status of a real well but for its staining, and why."""
     pixels = int(well.membrane.sum())
@@ -186,7 +186,7 @@ def _judged(
     if float(bare.mean()) < _LEAST_MEMBRANE * shown:
         other = 1.0 - float(bare.mean()) / max(shown, 1e-9)
         return "rejected", f"{other:.0%} of what the picture shows is no membrane with spots"
-    if softest is not None and softest > focus_limit:
+    if softest is not None and focus_limit is not None and softest > focus_limit:
         return "out_of_focus", (
             f"the sharpest spots are {softest:.1f} px wide, the limit is {focus_limit:.1f}; "
             f"{len(cells)} found"

@@ -19,6 +19,7 @@ from spotcore.simulation.render.spots import Spots, blurred, draw_spots
 __all__ = ["SimulatedWell", "simulate_well"]
 
 _MARGIN = 0.98  # of the radius, in which cells lie
+ANSWER = 0.4  # of a spot's height, that its own filter answers with, see `_seen`
 _NEAR = 16  # neighbours that may hide a cell
 _RIPPLE = 1e-3  # of a strong spot: the observation model is not exact to it
 
@@ -224,6 +225,11 @@ def _light(
     return np.asarray(np.stack(channels), np.float32)
 
 
+def white_passed(area: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the variance of white noise [n] that the filter of a spot of width² passes."""
+    return np.asarray(np.minimum(0.71 / (4 * np.pi * area), 1.0))
+
+
 def _seen(
     spots: Spots, amount: NDArray[np.float32], ground: Ground, look: WellLook, error: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -258,9 +264,9 @@ def _seen(
             contrast = lamp * level * (without - with_it)
         noise = look.noise**2 + bright / look.electrons
         snr = np.maximum(snr, contrast / np.sqrt(noise + (look.grain * lamp * level) ** 2))
-        white = np.minimum(0.71 / (4 * np.pi * area), 1.0) * (noise + error**2)
+        white = white_passed(area) * (noise + error**2)
         around = np.sqrt(white + (lamp * level) ** 2 * texture)
-        visibility = np.maximum(visibility, 0.4 * contrast / around)
+        visibility = np.maximum(visibility, ANSWER * contrast / around)
         largest = np.maximum(largest, contrast)
     return snr, largest, visibility
 

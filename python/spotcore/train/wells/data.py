@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spotcore.images.picture import LUMINANCE
 from spotcore.networks.hourglass import KINDS
 from spotcore.simulation.render import ARTEFACTS, DYES, SimulatedWell, simulate_well
+from spotcore.simulation.render.well import ANSWER, white_passed
 from spotcore.wells.detector import TYPICAL_WIDTH
 from spotcore.wells.view import View, contrast_view, resampled
 
-__all__ = ["CROP", "HELD_OUT", "SEEN", "UNSEEN", "Crop", "Shown", "crops", "shown"]
+__all__ = ["CROP", "HELD_OUT", "SEEN", "UNSEEN", "Crop", "Crops", "Shown", "crops", "cut", "shown"]
 
 Image = NDArray[np.float32]
 
@@ -26,6 +28,7 @@ SEEN, UNSEEN = 7.0, 4.0
 HELD_OUT = 10_000_000
 """First seed of wells that nothing is trained on."""
 _FINEST = 0.6  # pixels of a view: width of a spot that it still shows
+_BEYOND = 8  # pixels around a crop, in which cells are listed
 _FEWEST = 3  # cells that tell a typical width
 _KIND_OF = {
     "scratch": "scratch", "hair": "scratch", "fibre": "scratch", "arc": "scratch",
@@ -75,6 +78,16 @@ class Crop(NamedTuple):
     kinds: NDArray[np.uint8]
 
 
+class Crops(Protocol):
+    """What a run needs of its crops."""
+
+    def __len__(self) -> int:
+        """Return their number."""
+
+    def __getitem__(self, number: int, /) -> Crop:
+        """Return one."""
+
+
 def shown(seed: int, n_cells: int | None = None) -> Shown:
     """Simulate a well and save it as readers and people do."""
     rng = np.random.default_rng([seed, 1])
@@ -91,9 +104,9 @@ def shown(seed: int, n_cells: int | None = None) -> Shown:
     kinds[outside] = KINDS.index("outside")
     # What is known of a spot's visibility, less what was lost since.
     error /= (2**well.look.bits - 1) * well.look.gain
-    white = np.minimum(0.71 / (4 * np.pi * well.width**2), 1.0) * error**2
-    around = 0.4 * well.contrast / np.maximum(well.visibility, 1e-9)
-    left = 0.4 * share * well.contrast / np.sqrt(np.maximum(around**2 + white, 1e-18))
+    white = white_passed(well.width**2) * error**2
+    around = ANSWER * well.contrast / np.maximum(well.visibility, 1e-9)
+    left = ANSWER * share * well.contrast / np.sqrt(np.maximum(around**2 + white, 1e-18))
     seen = replace(well, visibility=left)
     return Shown(grey if well.look.glows else -grey, seen, kinds)
 
@@ -105,7 +118,7 @@ def _grey(rng: np.random.Generator, well: SimulatedWell) -> tuple[Image, float]:
         return levels, 1.0
     mixed = rng.dirichlet(np.ones(3))
     share = rng.random()
-    weights = share * mixed + (1 - share) * np.array([0.299, 0.587, 0.114])
+    weights = share * mixed + (1 - share) * LUMINANCE.astype(np.float64)
     absorbed = np.array(DYES[well.look.dye])
     return levels @ weights.astype(np.float32), float(weights @ absorbed / absorbed.max())
 
@@ -178,10 +191,15 @@ def _of_view(rng: np.random.Generator, picture: Shown, count: int) -> Iterator[C
     height, width = view.pixels.shape
     for _ in range(count):
         y, x = (int(rng.integers(0, (size - CROP) // 2 + 1)) * 2 for size in (height, width))
-        local = cells - np.array([y, x, 0, 0], np.float32)
-        near = ((local[:, :2] > -8) & (local[:, :2] < CROP + 8)).all(axis=1)
-        half = np.s_[y // 2 : (y + CROP) // 2, x // 2 : (x + CROP) // 2]
-        yield Crop(pixels[:, y : y + CROP, x : x + CROP], local[near], kinds[half])
+        yield cut(pixels, cells, kinds, y, x)
+
+
+def cut(view: NDArray[np.float16], cells: Image, kinds: NDArray[np.uint8], y: int, x: int) -> Crop:
+    """Cut the crop that begins at a row and a column out of a view [2, h, w]."""
+    local = cells - np.array([y, x, 0, 0], np.float32)
+    near = ((local[:, :2] > -_BEYOND) & (local[:, :2] < CROP + _BEYOND)).all(axis=1)
+    rows, columns = (slice(first // 2, first // 2 + CROP // 2) for first in (y, x))
+    return Crop(view[:, y : y + CROP, x : x + CROP], local[near], kinds[rows, columns])
 
 
 def _at(kinds: NDArray[np.uint8], shape: tuple[int, ...], view: View) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from spotcore.metrics import match
 from spotcore.networks.hourglass import COUNTED, Hourglass
 from spotcore.results import open_folder
 from spotcore.settings import Settings
-from spotcore.train.wells.data import CROP, Crop
+from spotcore.train.wells.data import CROP, Crop, Crops, cut
 from spotcore.train.wells.losses import UNKNOWN
 from spotcore.wells.detector import TYPICAL_WIDTH, look
 from spotcore.wells.from_picture import prepare_picture
@@ -96,19 +96,17 @@ def own_crops(wells: Sequence[OwnWell], network: Hourglass, seed: int) -> list[C
             columns = [np.log(widths * factor), np.log(seen)]
             cells = np.column_stack([places, *columns]).astype(np.float32)
             height, breadth = view.pixels.shape
+            unknown = np.full((height // 2, breadth // 2), UNKNOWN, np.uint8)
             for _ in range(max(1, height * breadth // CROP**2)):
                 y, x = (int(rng.integers(0, side - CROP + 1)) for side in (height, breadth))
-                local = cells - np.array([y, x, 0, 0], np.float32)
-                near = ((local[:, :2] > -8) & (local[:, :2] < CROP + 8)).all(axis=1)
-                kinds = np.full((CROP // 2, CROP // 2), UNKNOWN, np.uint8)
-                made.append(Crop(pixels[:, y : y + CROP, x : x + CROP], local[near], kinds))
+                made.append(cut(pixels, cells, unknown, y, x))
     return made
 
 
 class Mixed:
     """A user's crops and simulated ones, one for each: what was known is not to be forgotten."""
 
-    def __init__(self, own: Sequence[Crop], simulated: Sequence[Crop]) -> None:
+    def __init__(self, own: Sequence[Crop], simulated: Crops) -> None:
         self._own, self._simulated = own, simulated
 
     def __len__(self) -> int:

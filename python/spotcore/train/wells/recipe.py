@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -75,13 +75,11 @@ def train_on_own(
     """
     wells, held_out = own_wells(own)
     before = mean_f1(held_out, shipped())
-    trainer = Trainer(replace(_OWN), folder, shipped())
+    trainer = Trainer(_OWN, folder, shipped())
     _resume(trainer, resume)
     simulated = _pool(folder, _OWN, workers, progress)
     crops = own_crops(wells, shipped(), _OWN.seed)
-    made = trainer.run(
-        Mixed(crops, [simulated[k] for k in range(len(simulated))]), progress=_steps(progress)
-    )
+    made = trainer.run(Mixed(crops, simulated), progress=_steps(progress))
     # Not calibrated anew: the shipped weights were, and this user's eye is what counts.
     made.save(folder / "wells.safetensors")
     return OwnResult(len(wells), len(held_out), before, mean_f1(held_out, made))

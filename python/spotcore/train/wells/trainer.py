@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from spotcore._backends import __version__
 from spotcore.networks.hourglass import Hourglass
 from spotcore.train.eigen_adam import EigenAdam
 from spotcore.train.files import save
-from spotcore.train.wells.data import Crop
+from spotcore.train.wells.data import Crops
 from spotcore.train.wells.losses import Batch, batch_of, loss_of
 from spotcore.train.wells.model import WellNet
 
@@ -65,16 +65,6 @@ class WellsRecipe:
         rising = min(1.0, (step + 1) / self.warm_up)
         falling = 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
         return self.learning_rate * rising * (_LAST_RATE + (1.0 - _LAST_RATE) * falling)
-
-
-class Crops(Protocol):
-    """What a run needs of its crops."""
-
-    def __len__(self) -> int:
-        """Return their number."""
-
-    def __getitem__(self, number: int, /) -> Crop:
-        """Return one."""
 
 
 class Trainer:
