@@ -213,7 +213,7 @@ def figures(network: Looked, wells: int) -> list[str]:
     scores = []
     for seed in range(FIRST, FIRST + wells):
         picture = shown(seed)
-        found = judged(network, picture.well, picture.grey)
+        found = judged(network, picture)
         if found.true:
             scores.append(found.f1(0.5))
     words = [f"{np.mean(scores):.3f}"]

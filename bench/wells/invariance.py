@@ -27,6 +27,7 @@ from PIL import Image
 import spotcore as sc
 from spotcore.images.picture import Picture
 from spotcore.simulation.render import simulate_well
+from spotcore.train.wells.calibrate import visible
 
 RADIUS, MARGIN = 3.0, 8.0  # pixels of the untouched picture
 Carry = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -117,7 +118,7 @@ def rendered(count: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     seed = FIRST
     while count:
         well, seed = simulate_well(seed=seed), seed + 1
-        seen = int(((well.hidden_by < 0) & (well.visibility >= 9.5)).sum())
+        seen = int(visible(well).sum())
         if well.image.ndim == 2 and 10 <= seen <= 500:
             levels = well.image.astype(np.float64)
             yield f"seed {seed - 1}", eight(levels / (2**well.look.bits - 1) * 255)

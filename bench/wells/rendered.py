@@ -22,6 +22,7 @@ from bench.common.machine import lines, machine
 from spotcore.networks.hourglass import Hourglass
 from spotcore.train.wells.calibrate import judged
 from spotcore.train.wells.data import HELD_OUT, shown
+from spotcore.wells.detector import shipped
 from spotcore.wells.interval import count_interval
 from spotcore.wells.prepare import PROBABLE
 
@@ -51,7 +52,7 @@ def row_of(seed: int, empty: bool, path: Path | None) -> Row:
     picture = shown(seed, 0 if empty else None)
     well, look = picture.well, picture.well.look
     network = None if path is None else Hourglass.load(path)
-    found = judged(network, well, picture.grey)
+    found = judged(network or shipped(), picture)
     p = found.marks.probability
     counted = int((p >= PROBABLE).sum())
     low, high = count_interval(p, counted)

@@ -21,7 +21,7 @@ import spotcore as sc
 from spotcore.analysis import SOLVES, solve_well
 from spotcore.detections import Cells
 from spotcore.simulation.render import simulate_well
-from spotcore.train.wells.calibrate import truth
+from spotcore.train.wells.calibrate import visible
 from spotcore.wells import Well, find_cells, prepare_well
 
 FIRST = 11_000_000
@@ -32,7 +32,7 @@ def grey_well(seed: int):
     """A simulated well in shades of grey, that a reader saved with 8 bits."""
     while True:
         well = simulate_well(shape=(400, 400), seed=seed)
-        if well.image.ndim == 2 and well.image.dtype == np.uint8 and 5 < len(truth(well)) < 400:
+        if well.image.ndim == 2 and well.image.dtype == np.uint8 and 5 < visible(well).sum() < 400:
             return well
         seed += 1_000_000
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import spotcore as sc
-from spotcore.train.wells.calibrate import RADIUS, judged, truth
+from spotcore.train.wells.calibrate import RADIUS, judged
 from spotcore.train.wells.data import shown
 from spotcore.wells.detector import look, shipped
 from spotcore.wells.prepare import PROBABLE
@@ -30,7 +30,7 @@ SIDE, TEXT, COLUMNS, SHOWN = 380, 14, 5, 20
 
 def f1_of(seed: int) -> tuple[float, int]:
     picture = shown(seed)
-    found = judged(shipped(), picture.well, picture.grey)
+    found = judged(shipped(), picture)
     return (found.f1(PROBABLE) if found.true > 2 else 2.0), seed
 
 
@@ -69,12 +69,12 @@ def parted(
 def simulated(seed: int, f1: float) -> Image.Image:
     picture = shown(seed)
     well = picture.well
-    found = judged(shipped(), well, picture.grey).marks
-    yx = found.yx[found.probability >= PROBABLE]
+    marks, _, cells = judged(shipped(), picture)
+    yx = marks.yx[marks.probability >= PROBABLE]
     radius = max(RADIUS, float(np.median(well.width)))
     grey = picture.grey if well.look.glows else -picture.grey
-    words = f"{seed}: {well.look.dye}, F1 {f1:.2f}, {len(truth(well))} true, {len(yx)} marks"
-    return tile(grey, *parted(yx, truth(well), radius), words)
+    words = f"{seed}: {well.look.dye}, F1 {f1:.2f}, {len(cells)} true, {len(yx)} marks"
+    return tile(grey, *parted(yx, cells, radius), words)
 
 
 def real(path: Path) -> Image.Image:

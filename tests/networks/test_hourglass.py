@@ -231,8 +231,8 @@ WRONG = [
     (put("lift.weight", (1, 2, 8, 25)), "lift.weight: expected shape"),
     (put("lower.0.weight", (1, 3, 8, 1)), "lower.0.weight: expected shape"),
     (put("refine.0.weight", (2, 1, 8, 9)), "refine.0.weight: expected shape"),
-    (put("cells.weight", (4, 6)), r"cells.weight: expected shape \[4, 5\], got \(4, 6\)"),
-    (put("cells.weight", (5, 5)), "cells.weight: expected shape"),
+    (put("cells.weight", (5, 6)), r"cells.weight: expected shape \[5, 5\], got \(5, 6\)"),
+    (put("cells.weight", (4, 5)), "cells.weight: expected shape"),
     (put("kinds.hidden.weight", (5, 2, 8, 9)), "kinds.hidden.weight: expected shape"),
     (put("kinds.bias", 5), "kinds.bias: expected shape"),
 ]

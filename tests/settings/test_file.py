@@ -147,11 +147,11 @@ def test_the_hash_sees_every_change(change):
 
 
 #: At their defaults: how the work is done, and what came after 0.1.0.
-UNHASHED = {"threads", "projection", "full_scale", "spot_diameter", "visibility"}
+UNHASHED = {"threads", "projection", "full_scale", "spot_diameter", "contrast"}
 
 
 def test_what_came_later_is_hashed_where_it_is_chosen():
-    for name, value in {"projection": "max", "full_scale": 4095.0, "visibility": 5.0}.items():
+    for name, value in {"projection": "max", "full_scale": 4095.0, "contrast": 4.0}.items():
         assert TABLE[name].later
         assert settings_hash(Settings(**{name: value})) != settings_hash(Settings())
 

@@ -1,4 +1,4 @@
-"""Marks: the same for the same well; where they are, how wide, and how many of which limit."""
+"""Marks: the same for the same well; where they are, how wide, and how many count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 import spotcore as sc
 from spotcore.simulation.demo import plate_like
 from spotcore.simulation.render import WellLook, simulate_well
-from spotcore.wells.detector import look, probability
+from spotcore.wells.detector import look
 
 PLAIN = WellLook(radius=120.0, centre=(127.5, 127.5), core=1.2, density=0.5)
 
@@ -114,12 +114,12 @@ def test_a_typical_width_is_taken():
     assert found.view.factor == 1.0 and given.view.factor == pytest.approx(0.5)
 
 
-def test_a_larger_limit_leaves_the_clearer_ones():
+def test_a_larger_contrast_leaves_the_clearer_ones():
     counts = []
     image = simulate_well(120, (320, 320), PLAIN, scale=0.25, seed=5).image
     last = None
-    for limit in (6.0, 12.0, 17.0, 30.0, 60.0):
-        _, found = marks(image, limit=limit)
+    for contrast in (3.0, 5.0, 8.0, 15.0, 40.0):
+        _, found = marks(image, contrast=contrast)
         counts.append(len(found))
         if last is not None and len(found):
             assert sc.match(found.yx, last, radius=2.0).precision > 0.9
@@ -127,22 +127,34 @@ def test_a_larger_limit_leaves_the_clearer_ones():
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1]
 
 
-@pytest.mark.parametrize("limit", [5.0, 8.0, 9.5, 17.0, 36.0, 60.0])
-def test_a_mark_counts_from_its_visibility_on(limit):
-    found = look(grey().astype(np.float32), limit=limit).marks
-    assert len(found)
-    np.testing.assert_array_equal(found.visibility >= limit, found.probability >= 0.5)
+@pytest.mark.parametrize("contrast", [3.0, 5.3, 10.0, 20.0])
+def test_a_mark_counts_from_its_prominence_on(contrast):
+    sight = look(grey().astype(np.float32), contrast=contrast)
+    far = sight.prominence_at(sight.visible.yx) / sight.limit
+    sure = sight.visible.probability > 0.8
+    assert sure.sum() > 10
+    counts = sight.probability_at(sight.visible.yx) >= 0.5
+    np.testing.assert_array_equal(counts[sure & (far > 1.1)], True)
+    np.testing.assert_array_equal(counts[far < 0.9], False)
+
+
+def test_in_a_crowd_clear_spots_count():
+    """Between them is no membrane whose roughness could be measured."""
+    crowd = simulate_well(900, (256, 256), PLAIN, scale=0.25, seed=2)
+    sight = look(crowd.image.astype(np.float32))
+    found = sight.marks[sight.marks.probability >= 0.5]
+    assert len(found) >= 0.45 * len(sight.clear) > 50
 
 
 def test_the_probability_beside_a_mark_is_the_mark_s():
     sight, _ = plain()
     found, rng = sight.marks, np.random.default_rng(0)
-    beside = probability(sight, found.yx)
+    beside = sight.probability_at(found.yx)
     assert (beside >= found.probability - 1e-6).all() and (beside <= 1).all()
     places = rng.uniform(0, 255, (200, 2))
     apart = np.hypot(*(places[:, None] - found.yx[None]).transpose(2, 0, 1)).min(axis=1) > 6
-    assert apart.any() and (probability(sight, places[apart]) < 0.5).all()
-    assert len(probability(sight, np.zeros((0, 2)))) == 0
+    assert apart.any() and (sight.probability_at(places[apart]) < 0.5).all()
+    assert len(sight.probability_at(np.zeros((0, 2)))) == 0
 
 
 def test_threads_do_not_matter():

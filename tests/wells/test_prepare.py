@@ -75,7 +75,7 @@ def test_cells_can_lie_where_marks_are():
     marks = well.marks[well.marks.probability >= 0.5]
     y, x = np.rint(marks.yx).astype(int).T
     assert (well.mask[y, x] == 1).all() and well.mask.sum() < 60 * len(marks)
-    few = prepare_well(image, visibility=60.0)
+    few = prepare_well(image, contrast=12.0)
     assert few.mask.sum() <= well.mask.sum()
     given = prepare_well(image, spot_diameter=12.0)
     assert given.sight.view.factor < 1.0
@@ -98,7 +98,7 @@ def test_cells_can_lie_where_marks_are():
         (BLACK - 1, {}, ValueError, "at least 0"),
         (BLACK, {"preset": "auto"}, ValueError, "preset"),
         (BLACK, {"spot_diameter": 0}, ValueError, "spot_diameter"),
-        (BLACK, {"visibility": -1}, ValueError, "visibility"),
+        (BLACK, {"contrast": -1}, ValueError, "contrast"),
         (BLACK, {"pixel_size": 0.05}, ValueError, "0.5 to 50 µm, got 0.05"),
         (BLACK, {"pixel_size": 84.7}, ValueError, "0.5 to 50 µm, got 84.7"),
         (np.zeros((3, 100)), {}, ValueError, "at least 16 pixels high and wide, .*got 3 x 100"),

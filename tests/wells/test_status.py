@@ -108,7 +108,7 @@ def test_a_picture_of_something_else_is_rejected():
     kinds = np.zeros_like(well.sight.kinds)
     kinds[well.sight.number_of("writing")] = 0.8
     kinds[well.sight.number_of("membrane")] = 0.2
-    status = status_of(replace(well, sight=well.sight._replace(kinds=kinds)), grey)
+    status = status_of(replace(well, sight=replace(well.sight, kinds=kinds)), grey)
     assert (status.status, status.count) == ("rejected", None)
     assert status.reason == "80% of what the picture shows is no membrane with spots"
 

@@ -25,12 +25,10 @@ from spotcore.networks.safetensors_file import (
 )
 from spotcore.networks.symmetry import ORIENTATIONS, group_table, lifting_table
 
-__all__ = ["CELLS", "COUNTED", "KINDS", "LIMITS", "Hourglass"]
+__all__ = ["CELLS", "KINDS", "LIMITS", "Hourglass"]
 
-LIMITS = (8.0, 17.0, 36.0)
+LIMITS = (6.0, 12.0, 24.0, 48.0)
 """Visibilities: the network gives the log-odds of a cell that stands out by at least as much."""
-COUNTED = 9.5
-"""Visibility from which on a spot is counted, unless the user says otherwise."""
 CELLS = (*(f"cell_{limit:g}" for limit in LIMITS), "width")
 """At each pixel: the log-odds of a cell of each of `LIMITS`, the logarithm of a spot's width."""
 KINDS = ("membrane", "outside", "scratch", "dust", "blotch", "writing")
@@ -135,7 +133,7 @@ class Hourglass:
 
         Returns
         -------
-        cells : ndarray, float32, shape [4, H, W]
+        cells : ndarray, float32, shape [5, H, W]
             `CELLS`; widths are those of spots in pixels of the view.
         kinds : ndarray, float32, shape [6, H / 2, W / 2]
             Log-odds of `KINDS`.

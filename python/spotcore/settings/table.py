@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 from spotcore.images.picture import PIXEL_SIZE_LIMITS
-from spotcore.networks.hourglass import COUNTED
+from spotcore.wells.detector import CONTRAST
 
 __all__ = ["COMPARISON", "TABLE", "Range", "Row", "Scope", "Settings", "well_settings"]
 
@@ -176,10 +176,10 @@ class Settings:
         "counted.",
         later=True,
     )
-    visibility: float = _row(
-        COUNTED,
+    contrast: float = _row(
+        CONTRAST,
         "Spots count that stand out by so much",
-        unit="standard deviations of the membrane, as a filter of the spot's size sees it",
+        unit="roughnesses of the membrane: root mean square of what lies on its other side",
         range=ABOVE_0,
         later=True,
     )

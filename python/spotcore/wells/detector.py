@@ -9,18 +9,18 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spotcore import _core
-from spotcore.networks.hourglass import COUNTED, KINDS, LIMITS, Hourglass
-from spotcore.wells.view import STRIDE, View, contrast_view, resampled
+from spotcore.networks.hourglass import KINDS, LIMITS, Hourglass
+from spotcore.wells.view import STRIDE, View, contrast_view, prominence, resampled
 
-__all__ = ["TYPICAL_WIDTH", "Marks", "Polarity", "Sight", "look", "probability"]
+__all__ = ["CONTRAST", "TYPICAL_WIDTH", "Marks", "Polarity", "Sight", "look"]
 
 Polarity = Literal["dark", "bright"]
 
@@ -28,8 +28,15 @@ TYPICAL_WIDTH = 1.5
 """Standard deviation of a typical spot in the view that is read, in pixels of the view."""
 _WEIGHTS = Path(__file__).parent / "weights" / "wells.safetensors"
 _FAINTEST = 0.02  # probability of a mark, below which there is none
-_EVIDENCE = 0.5  # of marks that tell scale and polarity
-_SPEAKS = 3.0, 4.5  # times the limit: visibility from which a mark speaks for a view, and fully
+CONTRAST = 5.0
+"""Contrast from which on a spot counts, unless the user says otherwise."""
+_SURE = 28.0  # power of a contrast over its limit that is the odds of being beyond it
+_NO_CELLS = ("scratch", "dust", "writing")
+_OTHER = 0.8  # probability of one of these, from which on a mark is none
+_CROWD = 20  # clear marks
+_EVIDENCE, _CLEAR = 0.5, 9.5  # probability and visibility of marks that tell scale and polarity
+_FOCUS = 19.0  # visibility of a spot whose grains say nothing
+_AS_CLEAR = 0.5  # of the evidence of the clearest view
 _LEAST_EVIDENCE = 1.0  # clear marks that tell a scale
 _SHOWN_WELL = 2.5  # times larger or smaller than a typical one, a spot still speaks for a view
 _GRAINS_WITHIN, _GRAINS_NARROWER = 2.0, 2.0  # widths of a spot that has grains; times narrower
@@ -39,6 +46,7 @@ _SCOUT, _SMALLEST = 4 * STRIDE, 8 * STRIDE
 _MOST_PIXELS = 1.5e6  # of a view that is looked at first
 _LARGEST = 2.0  # factor of a view: an enlarged one shows small spots apart
 _STEP = math.sqrt(2.0)  # factors are powers of it: nearly the same spots are seen in the same view
+_ENLARGED = 0.2  # of a step, that a view may be larger than its spots ask for: it shows no more
 _TRIES = 4  # views until the factor is found
 
 
@@ -51,11 +59,11 @@ class Marks:
     yx : ndarray, float64, shape [n, 2]
         In pixels of the picture, and parts of them.
     probability : ndarray, float64, shape [n]
-        That a cell is there.
+        That a cell is there that counts.
     width : ndarray, float64, shape [n]
         Standard deviation of the spot, in pixels of the picture.
     visibility : ndarray, float64, shape [n]
-        As `SimulatedWell.visibility`: the limit at which the probability would be a half.
+        As `SimulatedWell.visibility`.
     """
 
     yx: NDArray[np.float64]
@@ -67,66 +75,85 @@ class Marks:
         """Return the number of marks."""
         return len(self.yx)
 
-    def __getitem__(self, kept: NDArray[np.bool_]) -> Marks:
+    def __getitem__(self, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Marks:
         """Return some of them."""
         return Marks(**{name: values[kept] for name, values in vars(self).items()})
 
 
-class Sight(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Sight:
     """What was seen in a view.
 
     Attributes
     ----------
     view : View
     polarity : {"dark", "bright"}
-    marks : Marks
-    cells : ndarray, float32, shape [4, h, w]
+    cells : ndarray, float32, shape [5, h, w]
         The network's answers for cells, see `spotcore.networks.hourglass.CELLS`.
     kinds : ndarray, float32, shape [6, h / 2, w / 2]
         Probability of each of `KINDS` at half the view's size.
-    limit : float
-        Visibility from which on a spot is a mark.
+    contrast : float
+        From which on a visible spot counts.
     """
 
     view: View
     polarity: Polarity
-    marks: Marks
     cells: NDArray[np.float32]
     kinds: NDArray[np.float32]
-    limit: float
+    contrast: float
 
-    @classmethod
-    def of(
-        cls,
-        view: View,
-        polarity: Polarity,
-        cells: NDArray[np.float32],
-        kinds: NDArray[np.float32],
-        limit: float,
-    ) -> Sight:
-        """Read the network's answers."""
-        return cls(view, polarity, _marks(cells, view, limit), cells, kinds, limit)
+    @functools.cached_property
+    def visible(self) -> Marks:
+        """What the network takes for cells, however faint."""
+        return _marks(self.cells, self.view)
+
+    @functools.cached_property
+    def marks(self) -> Marks:
+        """What counts, and how probably."""
+        seen = self.visible
+        counts = seen.probability * self._counts(seen.yx) * (self._other_at(seen.yx) < _OTHER)
+        return replace(seen, probability=counts)[np.argsort(-counts, kind="stable")]
+
+    @functools.cached_property
+    def limit(self) -> float:
+        """Prominence from which on a visible spot counts, in grey levels.
+
+        Where spots leave no membrane between them, what is rough are the spots: with the usual
+        contrast at least half of those that are clear count.
+        """
+        unit, clear = self._roughness, self.clear
+        if len(clear) >= _CROWD:
+            unit = min(unit, float(np.median(self.prominence_at(clear.yx))) / CONTRAST)
+        return max(self.contrast * unit, 1e-30)
+
+    def probability_at(self, yx: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the largest probability of a cell [n] beside each position [n, 2]."""
+        from scipy import ndimage
+
+        near = ndimage.maximum_filter(self.cells[0], 3)
+        odds = near[self._pixels(yx)].astype(np.float64)
+        return np.asarray(self._counts(yx) / (1 + np.exp(-odds)))
 
     @property
     def clear(self) -> Marks:
         """Marks of which it can be told how large spots are."""
-        return self.marks[self.marks.probability > _EVIDENCE]
+        marks = self.visible
+        return marks[(marks.probability > _EVIDENCE) & (marks.visibility > _CLEAR)]
 
     def evidence(self, others: Sequence[Sight] = ()) -> float:
         """How much speaks for this view: clear marks of a size that it shows well.
 
-        Only what stands out by much speaks: seen too large, texture looks like many faint spots.
+        Only what stands out by much speaks: seen too large, texture looks like many spots.
         Where one of the other views shows one large, clear spot, marks within it that are much
         narrower are its grains: they say nothing.
         """
         marks = self.clear
-        low, high = _SPEAKS
-        above = np.clip((marks.visibility / self.limit - low) / (high - low), 0.0, 1.0)
         apart = np.log(marks.width * self.view.factor / TYPICAL_WIDTH) / math.log(_SHOWN_WELL)
-        speaks = marks.probability * above * np.exp(-0.5 * apart**2)
+        speaks = marks.probability * np.exp(-0.5 * apart**2)
+        speaks[self.prominence_at(marks.yx) < CONTRAST * self._roughness] = 0.0
         for other in others:
             if other.polarity == self.polarity and other.view.factor < self.view.factor:
-                speaks[_grains(marks, other.clear, 2.0 * self.limit)] = 0.0
+                speaks[_grains(marks, other.clear)] = 0.0
         return float(speaks.sum())
 
     @property
@@ -149,28 +176,51 @@ class Sight(NamedTuple):
         """Return the number of a kind in `kinds`."""
         return KINDS.index(kind)
 
+    def _pixels(self, yx: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the pixels of the view at positions [n, 2] of the picture."""
+        at = np.rint(self.view.to_view(np.asarray(yx, np.float64))).astype(np.intp)
+        y, x = np.clip(at, 0, np.array(self.view.pixels.shape) - 1).T
+        return y, x
 
-def probability(sight: Sight, yx: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest probability of a cell [n] beside each position [n, 2] of the picture."""
-    from scipy import ndimage
+    @property
+    def _roughness(self) -> float:
+        return self._prominence[1]
 
-    near = ndimage.maximum_filter(_at_limit(sight.cells[: len(LIMITS)], sight.limit), 3)
-    y, x = np.rint(sight.view.to_view(np.asarray(yx, np.float64))).astype(int).T
-    at = near[np.clip(y, 0, near.shape[0] - 1), np.clip(x, 0, near.shape[1] - 1)]
-    return np.asarray(1 / (1 + np.exp(-at.astype(np.float64))))
+    @functools.cached_property
+    def _prominence(self) -> tuple[NDArray[np.float32], float]:
+        pixels = self.view.pixels if self.polarity == "bright" else -self.view.pixels
+        inside = self.probability_of("outside") <= 0.5
+        return prominence(pixels, inside.repeat(2, axis=0).repeat(2, axis=1))
+
+    def prominence_at(self, yx: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far the picture stands out [n] at positions [n, 2], in grey levels."""
+        levels, _ = self._prominence
+        return levels[self._pixels(yx)].astype(np.float64)
+
+    def _other_at(self, yx: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how probably something else than a spot is at positions [n, 2]."""
+        y, x = self._pixels(yx)
+        other = sum(self.probability_of(kind)[y // 2, x // 2] for kind in _NO_CELLS)
+        return np.asarray(other, np.float64)
+
+    def _counts(self, yx: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how probably spots at positions [n, 2] stand out by more than the limit."""
+        ratio = np.maximum(self.prominence_at(yx) / self.limit, 1e-3)
+        return np.asarray(1 / (1 + ratio**-_SURE))
 
 
 def _factor(width: float, shorter: float) -> float:
     """Return the factor of the view of a picture in which spots of a width are typical."""
-    step = round(math.log(TYPICAL_WIDTH / width) / math.log(_STEP))
+    steps = math.log(TYPICAL_WIDTH / width) / math.log(_STEP)
+    step = math.floor(steps + _ENLARGED) if steps > 0 else round(steps)
     return min(_LARGEST, max(_STEP**step, min(1.0, _SMALLEST / shorter)))
 
 
-def _grains(marks: Marks, spots: Marks, limit: float) -> NDArray[np.bool_]:
+def _grains(marks: Marks, spots: Marks) -> NDArray[np.bool_]:
     """Tell which marks [n] lie in a spot that is clear and much wider than they are."""
     from scipy.spatial import cKDTree
 
-    spots = spots[spots.visibility > limit]
+    spots = spots[spots.visibility > _FOCUS]
     inside = np.zeros(len(marks), bool)
     if len(marks) and len(spots):
         near = cKDTree(marks.yx).query_ball_point(spots.yx, _GRAINS_WITHIN * spots.width)
@@ -190,7 +240,7 @@ def look(
     grey: NDArray[np.float32],
     polarity: Literal["auto", "dark", "bright"] = "auto",
     typical_width: float | None = None,
-    limit: float = COUNTED,
+    contrast: float = CONTRAST,
     threads: int | None = None,
     network: Hourglass | None = None,
 ) -> Sight:
@@ -204,8 +254,8 @@ def look(
         What the spots are.
     typical_width : float, optional
         Standard deviation of a typical spot in pixels; by default found.
-    limit : float
-        Visibility from which on a spot is a mark.
+    contrast : float
+        From which on a visible spot counts.
     threads : int, optional
     network : Hourglass, optional
         Instead of the one that comes with the package.
@@ -214,7 +264,7 @@ def look(
     -------
     Sight
     """
-    how = (limit, threads, shipped() if network is None else network)
+    how = (contrast, threads, shipped() if network is None else network)
     polarities: tuple[Polarity, ...] = ("dark", "bright") if polarity == "auto" else (polarity,)
     shorter = min(grey.shape)
     if typical_width is not None:
@@ -227,11 +277,18 @@ def look(
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
     seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
     evidence = [sight.evidence(seen) for sight in seen]
-    best = seen[int(np.argmax(evidence))]
+    clearest = seen[int(np.argmax(evidence))]
+    # The finest of those in which spots are as clear, by and large: from there on, a picture twice
+    # as large ends in a view of the same spots.
+    best = next(
+        sight
+        for sight, spoken in zip(seen, evidence, strict=True)
+        if sight.polarity == clearest.polarity and spoken >= _AS_CLEAR * max(evidence)
+    )
     if max(evidence) < _LEAST_EVIDENCE:
         # What is faint may be noise, which has no size: as the picture is.
         plain = [sight for sight in seen if sight.view.factor == scouts[0]]
-        best = max(plain, key=lambda sight: float(sight.marks.probability.sum()))
+        best = max(plain, key=lambda sight: float(sight.visible.probability.sum()))
         return _seen_twice(grey, best, *how)
     for _ in range(_TRIES):
         factor = best.wanted_factor
@@ -242,7 +299,11 @@ def look(
 
 
 def _seen_twice(
-    grey: NDArray[np.float32], sight: Sight, limit: float, threads: int | None, network: Hourglass
+    grey: NDArray[np.float32],
+    sight: Sight,
+    contrast: float,
+    threads: int | None,
+    network: Hourglass,
 ) -> Sight:
     """Return a sight whose answers are the means of two views' of nearly the same size.
 
@@ -252,11 +313,11 @@ def _seen_twice(
     size = min(view.pixels.shape) / _STEP
     if size < _SCOUT:
         return sight
-    other = _views(grey, view.factor / _STEP, (sight.polarity,), limit, threads, network)[0]
+    other = _views(grey, view.factor / _STEP, (sight.polarity,), contrast, threads, network)[0]
     cells = _carried(other.cells, other.view, view)
     cells[len(LIMITS)] += np.float32(math.log(view.factor / other.view.factor))  # widths, in pixels
     mean = np.float32(0.5) * (sight.cells + cells)
-    return Sight.of(view, sight.polarity, mean, sight.kinds, limit)
+    return replace(sight, cells=mean)
 
 
 def _carried(answers: NDArray[np.float32], of: View, to: View) -> NDArray[np.float32]:
@@ -278,24 +339,24 @@ def _views(
     grey: NDArray[np.float32],
     factor: float,
     polarities: tuple[Polarity, ...],
-    limit: float,
+    contrast: float,
     threads: int | None,
     network: Hourglass,
 ) -> list[Sight]:
     """Look at a view of each polarity."""
     view = resampled(grey, factor)
-    contrast = contrast_view(view.pixels)
+    seen = contrast_view(view.pixels)
     found = []
     for polarity in polarities:
-        cells, kinds = network(contrast if polarity == "bright" else -contrast, threads)
+        cells, kinds = network(seen if polarity == "bright" else -seen, threads)
         shares = np.exp(kinds - kinds.max(axis=0))
-        found.append(Sight.of(view, polarity, cells, shares / shares.sum(axis=0), limit))
+        found.append(Sight(view, polarity, cells, shares / shares.sum(axis=0), contrast))
     return found
 
 
-def _marks(cells: NDArray[np.float32], view: View, limit: float) -> Marks:
-    """Read the maxima of a view's answers."""
-    odds = _at_limit(cells[: len(LIMITS)], limit)
+def _marks(cells: NDArray[np.float32], view: View) -> Marks:
+    """Read the maxima of a view's answers for what can be seen at all."""
+    odds = cells[0]
     floor = math.log(_FAINTEST / (1 - _FAINTEST))
     points, _ = _core.local_maxima(np.maximum(odds - np.float32(floor), 0.0))
     y, x = points.T
@@ -320,16 +381,8 @@ def _marks(cells: NDArray[np.float32], view: View, limit: float) -> Marks:
     return marks[((yx > -0.5) & (yx < shape - 0.5)).all(axis=1)]
 
 
-def _at_limit(odds: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
-    """Return log-odds [H, W] of a limit from those of `LIMITS`, linear in its logarithm."""
-    number = int(np.clip(np.searchsorted(LIMITS, limit) - 1, 0, len(LIMITS) - 2))
-    low, high = math.log(LIMITS[number]), math.log(LIMITS[number + 1])
-    share = np.float32((math.log(limit) - low) / (high - low))
-    return np.asarray(odds[number] + share * (odds[number + 1] - odds[number]))
-
-
 def _visibility(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the limits [n] at which log-odds [3, n] are 0; at most a step beyond `LIMITS`."""
+    """Return the limits [n] at which log-odds [4, n] are 0; at most a step beyond `LIMITS`."""
     odds = np.minimum.accumulate(odds, axis=0)
     log = np.log(LIMITS)
     steps = np.maximum(odds[:-1] - odds[1:], 1e-3)

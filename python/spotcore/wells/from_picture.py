@@ -65,7 +65,7 @@ def prepare_picture(picture: Picture, settings: Settings) -> tuple[Picture, Colo
     width = None
     if settings.spot_diameter is not None:
         width = settings.spot_diameter / side / FULL_WIDTH
-    how = (width, settings.visibility, settings.threads)
+    how = (width, settings.contrast, settings.threads)
     sight = look(light.pixels, settings.polarity, *how)
     seen, colour = light, None
     if light.colours is not None:

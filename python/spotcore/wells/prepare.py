@@ -19,8 +19,7 @@ from spotcore.images.levels import as_levels
 from spotcore.images.limits import check_well_size
 from spotcore.images.picture import as_pixel_size
 from spotcore.model.kernels import gaussian_kernels
-from spotcore.networks.hourglass import COUNTED
-from spotcore.wells.detector import Marks, Polarity, Sight, look
+from spotcore.wells.detector import CONTRAST, Marks, Polarity, Sight, look
 from spotcore.wells.membrane import Circle, background, find_circle, find_membrane, pixel_noise
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def prepare_well(
     full_scale: float | None = None,
     pixel_size: float | None = None,
     spot_diameter: float | None = None,
-    visibility: float = COUNTED,
+    contrast: float = CONTRAST,
 ) -> Well:
     """Make an image of a well ready for a solve.
 
@@ -242,9 +241,9 @@ def prepare_well(
         (`SIGMA_LIMITS_UM`).
     spot_diameter : float, optional
         Of a typical spot at half of its height, in pixels; by default it is found.
-    visibility : float
-        How far a spot has to stand out to be counted, in standard deviations of the membrane as a
-        spot's own filter sees it.
+    contrast : float
+        How far a spot has to stand out to be counted, in roughnesses of the membrane
+        (`spotcore.wells.view.prominence`).
 
     Returns
     -------
@@ -268,11 +267,11 @@ def prepare_well(
     as_choice(polarity, "polarity", ("auto", "dark", "bright"))
     if spot_diameter is not None:
         spot_diameter = as_number(spot_diameter, "spot_diameter", minimum=0.0, strict=True)
-    visibility = as_number(visibility, "visibility", minimum=0.0, strict=True)
+    contrast = as_number(contrast, "contrast", minimum=0.0, strict=True)
     width = None if spot_diameter is None else spot_diameter / FULL_WIDTH
     return Well.of(
         grey,
-        look(grey, polarity, width, visibility),
+        look(grey, polarity, width, contrast),
         preset=preset,
         lam=None if lam is None else as_number(lam, "lam", minimum=0.0),
         sigma_limits=None if sigma_limits is None else as_sigma_limits(sigma_limits),

@@ -10,7 +10,6 @@ import numpy as np
 from spotcore._arrays import as_number
 from spotcore._backends import one_blas_thread
 from spotcore.detections import Cells, detect
-from spotcore.wells.detector import probability
 from spotcore.wells.prepare import PROBABLE
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ def find_spots(well: Well, result: Result, threshold: float | None = None) -> Sp
         raise ValueError("result: expected that of a solve of the same well's signal, got another")
     if well.preset == "paper":
         cells = detect(result, limit)
-        sure = probability(well.sight, cells.yx)
+        sure = well.sight.probability_at(cells.yx)
         return Spots(replace(cells, confidence=sure), Artefacts.none())
     bins = np.where(np.asarray(result.xi) > 0, result.model.widths, 0.0)
     return Spots(find_marked(well, result.a, bins, limit), find_artefacts(well))

@@ -14,17 +14,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEAR", "STRIDE", "View", "contrast_view", "resampled"]
+__all__ = ["BLUR", "NEAR", "STRIDE", "View", "contrast_view", "prominence", "resampled"]
 
 STRIDE = 16
 """Sides of views are multiples of it, for the levels of the network."""
 NEAR = 4.0
 """Standard deviation in pixels of a view: wider than a typical spot, narrower than a rim."""
+BLUR = 0.75
+"""Standard deviation in pixels of a view, over which a spot's prominence is measured."""
 _BLOCK = 8  # pixels of a view: medians and typical sizes are of blocks
 _AROUND = 9  # blocks, whose median is the background
 _FINE, _COARSE = 1.0, 2.5  # pixels: the texture's scales
 _QUIET = 0.1  # of the median texture: below, a block is no picture, but blackened
 _UNIT = 4.0  # typical textures that are one unit of a view
+_BESIDE = 5  # pairs of pixels, whose median is the level beside a spot
+_GRAIN = 0.5  # pixels: blur of what is measured of the membrane
+_INNER = 4  # pixels from what is no membrane
 
 
 class View(NamedTuple):
@@ -122,8 +127,42 @@ def contrast_view(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.arcsinh(contrast / np.float32(unit)), np.float32)
 
 
-def _blocks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def prominence(
+    pixels: NDArray[np.float32], membrane: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], float]:
+    """Return how far each pixel stands out of its neighbourhood, and the membrane's roughness.
+
+    The roughness is the root mean square of what lies below its neighbourhood: there are no spots,
+    whatever their number. The ratio of both is the same for ``gain * pixels + offset`` with a
+    positive gain.
+
+    Parameters
+    ----------
+    pixels : ndarray, float32, shape [h, w]
+        Grey levels of a view, spots bright; sides are multiples of `STRIDE`.
+    membrane : ndarray, bool, shape [h, w]
+        Where to measure the roughness.
+
+    Returns
+    -------
+    prominence : ndarray, float32, shape [h, w]
+        In grey levels, blurred by `BLUR` pixels.
+    roughness : float
+        0 if nothing lies below.
+    """
+    from scipy import ndimage
+
+    beside = ndimage.median_filter(_blocks(pixels, 2), _BESIDE, mode="nearest")
+    over = pixels - ndimage.zoom(beside, 2, order=1, grid_mode=True, mode="nearest")
+    grain = ndimage.gaussian_filter(over, _GRAIN, mode="nearest")
+    inner = ndimage.binary_erosion(membrane, iterations=_INNER, border_value=1)
+    below = grain[(inner if inner.any() else np.ones_like(inner)) & (grain < 0)]
+    roughness = math.sqrt(np.mean(np.square(below, dtype=np.float64))) if below.size else 0.0
+    return ndimage.gaussian_filter(over, BLUR, mode="nearest"), roughness
+
+
+def _blocks(pixels: NDArray[np.float32], side: int = _BLOCK) -> NDArray[np.float32]:
     """Return means of blocks."""
-    height, width = (size // _BLOCK for size in pixels.shape)
-    means = pixels.reshape(height, _BLOCK, width, _BLOCK).mean(axis=(1, 3))
+    height, width = (size // side for size in pixels.shape)
+    means = pixels.reshape(height, side, width, side).mean(axis=(1, 3))
     return np.asarray(means, np.float32)

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore.metrics import match
-from spotcore.networks.hourglass import COUNTED, LIMITS, Hourglass
+from spotcore.networks.hourglass import LIMITS, Hourglass
 from spotcore.simulation.render import SimulatedWell
-from spotcore.wells.detector import Marks, look
+from spotcore.train.wells.data import Shown
+from spotcore.wells.detector import Marks, Sight, look
 
-__all__ = ["Judged", "calibrated", "fit", "judged", "truth"]
+__all__ = ["Judged", "calibrated", "fit", "judged", "truth", "visible"]
 
+VISIBLE = 5.5
+"""Visibility of cells that an eye sees at all."""
 RADIUS = 3.0
 """Largest distance of a mark from its cell, in pixels, or in widths of the typical spot."""
 _ROUNDS = 30  # of Newton's method
@@ -30,13 +33,18 @@ class Judged(NamedTuple):
     marks : Marks
     hit : ndarray, bool, shape [n]
         Which of them are cells that count.
-    true : int
-        Number of those.
+    cells : ndarray, float64, shape [m, 2]
+        All cells that count, from `truth`.
     """
 
     marks: Marks
     hit: NDArray[np.bool_]
-    true: int
+    cells: NDArray[np.float64]
+
+    @property
+    def true(self) -> int:
+        """Return the number of cells that count."""
+        return len(self.cells)
 
     def f1(self, threshold: float) -> float:
         """Return F1 of the marks that are at least as probable."""
@@ -45,22 +53,33 @@ class Judged(NamedTuple):
         return 2.0 * float(self.hit[kept].sum()) / total if total else 1.0
 
 
-def truth(well: SimulatedWell, limit: float = COUNTED) -> NDArray[np.float64]:
-    """Return the cells [n, 2] that show a peak of their own and stand out far enough."""
-    return well.cells[(well.hidden_by < 0) & (well.visibility >= limit)]
+def truth(picture: Shown, sight: Sight) -> NDArray[np.float64]:
+    """Return the cells [n, 2] that count: with a peak of their own, visible, prominent enough.
+
+    How far each stands out is read from the picture, at its true place.
+    """
+    cells = picture.well.cells[visible(picture.well)]
+    return cells[sight.prominence_at(cells) >= sight.limit]
 
 
-def judged(
-    network: Hourglass, well: SimulatedWell, grey: NDArray[np.float32], limit: float = COUNTED
-) -> Judged:
+def judged(network: Hourglass, picture: Shown) -> Judged:
     """Look at a picture of a simulated well."""
-    sight = look(grey, limit=limit, network=network)
-    true = truth(well, limit)
+    sight = look(picture.grey, network=network)
+    true = truth(picture, sight)
+    return Judged(sight.marks, _hits(sight.marks, picture.well, true), true)
+
+
+def visible(well: SimulatedWell) -> NDArray[np.bool_]:
+    """Tell which cells [n] show a peak of their own and can be seen, however faint."""
+    return np.asarray((well.hidden_by < 0) & (well.visibility >= VISIBLE))
+
+
+def _hits(marks: Marks, well: SimulatedWell, true: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which marks [n] are at cells [m, 2]."""
     width = float(np.median(well.width)) if len(well.width) else 1.0
-    marks = sight.marks
     hit = np.zeros(len(marks), bool)
     hit[match(marks.yx, true, radius=max(RADIUS, width)).pairs[:, 0]] = True
-    return Judged(marks, hit, len(true))
+    return hit
 
 
 def fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> tuple[float, float]:
@@ -77,16 +96,16 @@ def fit(odds: NDArray[np.float64], hit: NDArray[np.bool_]) -> tuple[float, float
 
 def calibrated(
     network: Hourglass,
-    wells: Iterable[tuple[SimulatedWell, NDArray[np.float32]]],
+    pictures: Iterable[Shown],
     progress: Callable[[int], None] = lambda _: None,
 ) -> Hourglass:
-    """Return the network with its log-odds made true on simulated wells.
+    """Return the network with its log-odds of visible cells made true on simulated wells.
 
     Parameters
     ----------
     network : Hourglass
-    wells : iterable of (SimulatedWell, ndarray)
-        That it was not trained on, and their grey pictures.
+    pictures : iterable of Shown
+        Of wells that it was not trained on.
     progress : callable
         Called with 1 for each.
 
@@ -96,11 +115,11 @@ def calibrated(
         Whose record says by how much.
     """
     odds, hits = [], []
-    for well, grey in wells:
-        found = judged(network, well, grey)
-        p = np.clip(found.marks.probability, 1e-9, 1 - 1e-9)
+    for picture in pictures:
+        marks, well = look(picture.grey, network=network).visible, picture.well
+        p = np.clip(marks.probability, 1e-9, 1 - 1e-9)
         odds.append(np.log(p / (1 - p)))
-        hits.append(found.hit)
+        hits.append(_hits(marks, well, well.cells[visible(well)]))
         progress(1)
     a, b = fit(np.concatenate(odds), np.concatenate(hits))
     tensors = copy.deepcopy(network.tensors)

@@ -19,7 +19,7 @@ from spotcore.networks.symmetry import ORIENTATIONS, group_table, lifting_table
 
 __all__ = ["FIELDS", "WellNet"]
 
-FIELDS = (2, 4, 4, 6, 8)
+FIELDS = (2, 4, 6, 8, 8)
 """Features of each level; a level has half the size of the one before."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spotcore.metrics import match
-from spotcore.networks.hourglass import COUNTED, Hourglass
+from spotcore.networks.hourglass import LIMITS, Hourglass
 from spotcore.results import open_folder
 from spotcore.settings import Settings
 from spotcore.train.wells.data import CROP, Crop, Crops, cut
@@ -24,6 +24,7 @@ __all__ = ["Mixed", "OwnWell", "mean_f1", "own_crops", "own_wells"]
 
 _RADIUS = 3.0  # pixels, or widths of a typical spot
 _SIZES = (0.7, 0.85, 1.0, 1.2)  # of the views that crops are cut from, by the typical one
+_SEEN = 1.5 * LIMITS[0]  # visibility of what a person marked, at least
 _HELD_OUT = 4  # every so many-th well is not trained on
 
 
@@ -84,10 +85,10 @@ def own_crops(wells: Sequence[OwnWell], network: Hourglass, seed: int) -> list[C
         marks = sight.marks
         width = float(np.median(marks.width)) if len(marks) else TYPICAL_WIDTH
         widths = np.full(len(well.cells), width)
-        seen = np.full(len(well.cells), 1.2 * COUNTED)
+        seen = np.full(len(well.cells), _SEEN)
         pairs = match(marks.yx, well.cells, radius=max(_RADIUS, width)).pairs
         widths[pairs[:, 1]] = marks.width[pairs[:, 0]]
-        seen[pairs[:, 1]] = np.maximum(marks.visibility[pairs[:, 0]], 1.2 * COUNTED)
+        seen[pairs[:, 1]] = np.maximum(marks.visibility[pairs[:, 0]], _SEEN)
         for size in _SIZES:
             factor = max(size * sight.view.factor, CROP / min(well.grey.shape))
             view = resampled(well.grey, factor)

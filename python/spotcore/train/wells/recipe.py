@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spotcore.networks.hourglass import Hourglass
-from spotcore.simulation.render import SimulatedWell
 from spotcore.train.wells.calibrate import calibrated
 from spotcore.train.wells.data import HELD_OUT, shown
 from spotcore.train.wells.own import Mixed, mean_f1, own_crops, own_wells
@@ -89,18 +85,14 @@ def finish(folder: Path, network: Hourglass, progress: Progress) -> Path:
     """Calibrate a network and write it."""
     done = 0
 
-    def wells() -> Iterator[tuple[SimulatedWell, NDArray[np.float32]]]:
-        for seed in range(HELD_OUT, HELD_OUT + _CALIBRATION):
-            picture = shown(seed)
-            yield picture.well, picture.grey
-
     def step(_: int) -> None:
         nonlocal done
         done += 1
         progress("calibration", done, _CALIBRATION)
 
+    pictures = map(shown, range(HELD_OUT, HELD_OUT + _CALIBRATION))
     path = folder / "wells.safetensors"
-    calibrated(network, wells(), step).save(path)
+    calibrated(network, pictures, step).save(path)
     return path
 
 

@@ -81,6 +81,7 @@ class Trainer:
     def __init__(self, recipe: WellsRecipe, folder: Path, start: Hourglass | None = None) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.start = None if start is None else start.record
         network = WellNet()
         if start is not None:
@@ -88,11 +89,11 @@ class Trainer:
             network.load_state_dict(tensors)
         self.take(network)
         self.step, self.seconds = 0, 0.0
-        self.losses = np.zeros(0)
+        self.losses = torch.zeros(4)
 
     def take(self, network: nn.Module) -> None:
         """Train this network: the one of the package, or another that answers the same."""
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network)
         self.optimiser = EigenAdam(list(self.network.parameters()), self.recipe.learning_rate)
 
@@ -123,7 +124,7 @@ class Trainer:
         ValueError
             If it is of another recipe.
         """
-        state = torch.load(self.checkpoint, weights_only=True)
+        state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
         if state.get("format") != _FORMAT or state["recipe"] != asdict(self.recipe):
             raise ValueError(f"{self.checkpoint}: not a checkpoint of this recipe")
         self.network.load_state_dict(state["network"])
@@ -170,6 +171,7 @@ class Trainer:
             "step": self.step,
             "hours": round(self.seconds / 3600, 2),
             "processors": os.cpu_count(),
+            "device": torch.cuda.get_device_name() if self.device == "cuda" else self.device,
             "torch": str(torch.__version__),
             "spotcore": __version__,
         }
@@ -178,17 +180,17 @@ class Trainer:
         rng = np.random.default_rng([self.recipe.seed, step])
         chosen = rng.choice(len(crops), self.recipe.batch, replace=False)
         signs = np.where(rng.random(self.recipe.batch) < _INVERTED, -1, 1)
-        return batch_of([crops[k] for k in chosen.tolist()], signs.tolist())
+        return batch_of([crops[k] for k in chosen.tolist()], signs.tolist(), self.device)
 
     def _advance(self, coming: Future[Batch]) -> None:
         batch = coming.result()
         # Half the digits: three times as fast, and what is read is the average of many steps.
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16):
             views = batch.views.contiguous(memory_format=torch.channels_last)
             cells, kinds = self.network(views)
-        loss, parts = loss_of(cells.float(), kinds.float(), batch)
+        losses = loss_of(cells.float(), kinds.float(), batch)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        losses[0].backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate(self.step)
@@ -198,10 +200,12 @@ class Trainer:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 kept.lerp_(new, 1.0 - decay)
-        self.losses = np.array([float(loss.detach()), *parts])
+        self.losses = losses.detach()  # not read: a GPU would be waited for
 
 
 def exported(network: WellNet, record: dict[str, Any]) -> Hourglass:
     """Return a network as the package runs it."""
-    tensors = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
+    tensors = {
+        name: value.detach().cpu().numpy().copy() for name, value in network.state_dict().items()
+    }
     return Hourglass(tensors, record)
