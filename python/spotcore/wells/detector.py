@@ -37,6 +37,7 @@ _CROWD = 20  # clear marks
 _EVIDENCE, _CLEAR = 0.5, 9.5  # probability and visibility of marks that tell scale and polarity
 _FOCUS = 19.0  # visibility of a spot whose grains say nothing
 _AS_CLEAR = 0.5  # of the evidence of the clearest view
+_DECIDED = 10.0  # evidence for a polarity, and times that for the other, that settle it
 _LEAST_EVIDENCE = 1.0  # clear marks that tell a scale
 _SHOWN_WELL = 2.5  # times larger or smaller than a typical one, a spot still speaks for a view
 _GRAINS_WITHIN, _GRAINS_NARROWER = 2.0, 2.0  # widths of a spot that has grains; times narrower
@@ -275,7 +276,9 @@ def look(
     while factors[-1] / _SCOUTS * shorter >= _SCOUT:
         factors.append(factors[-1] / _SCOUTS)
     scouts = [f for f in factors if f * f * grey.size <= _MOST_PIXELS] or factors[-1:]
-    seen = [sight for f in scouts for sight in _views(grey, f, polarities, *how)]
+    seen: list[Sight] = []
+    for factor in reversed(scouts):
+        seen = _views(grey, factor, _likely(polarities, seen), *how) + seen
     evidence = [sight.evidence(seen) for sight in seen]
     clearest = seen[int(np.argmax(evidence))]
     # The finest of those in which spots are as clear, by and large: from there on, a picture twice
@@ -296,6 +299,17 @@ def look(
             break
         best = _views(grey, factor, (best.polarity,), *how)[0]
     return _seen_twice(grey, best, *how)
+
+
+def _likely(polarities: tuple[Polarity, ...], seen: list[Sight]) -> tuple[Polarity, ...]:
+    """Return the polarities that spots can have by what was seen: a finer view costs much more."""
+    evidence = {
+        p: sum(sight.evidence() for sight in seen if sight.polarity == p) for p in polarities
+    }
+    most = max(evidence.values())
+    if most < _DECIDED:
+        return polarities
+    return tuple(p for p in polarities if evidence[p] > most / _DECIDED)
 
 
 def _seen_twice(
