@@ -144,7 +144,9 @@ def test_probabilities_are_made_true():
 def test_marks_of_simulated_wells_are_judged():
     picture = shown(HELD_OUT + 3)
     found = judged(shipped(), picture)
-    assert found.true == len(truth(picture, look(picture.grey))) and found.hit.sum() <= found.true
+    assert (
+        found.true == len(truth(picture.well, look(picture.grey))) and found.hit.sum() <= found.true
+    )
     assert 0.0 <= found.f1(0.5) <= 1.0
 
 

@@ -81,13 +81,14 @@ def train(
     """Train a network; write network.pt, history.csv, history.png and checkpoint.pt.
 
     The recipe wells writes wells.safetensors, its simulated wells and checkpoint.pt; of the options
-    it has --steps, --seed, --workers, --resume and --own.
+    it has --steps, --batch, --seed, --device, --workers, --resume and --own.
 
     An interrupted run goes on with --resume and the same options, and ends with the same bits as
     one that was not interrupted (on the same machine, with the same number of workers).
     """
     if recipe is RecipeName.wells:
-        return _train_wells(output, steps, seed, workers, resume, own)
+        of_wells = {"steps": steps, "batch": batch, "seed": seed}
+        return _train_wells(output, of_wells, device, workers, resume, own)
     if own is not None:
         raise fail("--own: expected with --recipe wells")
     try:
@@ -122,7 +123,12 @@ def train(
 
 
 def _train_wells(
-    output: Path, steps: int | None, seed: int, workers: int, resume: bool, own: Path | None
+    output: Path,
+    given: dict[str, int | None],
+    device: str,
+    workers: int,
+    resume: bool,
+    own: Path | None,
 ) -> None:
     """Train the wells' network."""
     try:
@@ -142,16 +148,16 @@ def _train_wells(
     try:
         output.mkdir(parents=True, exist_ok=True)
         if own is not None:
-            result = recipe.train_on_own(output, own, workers, resume, progress)
+            result = recipe.train_on_own(output, own, workers, resume, progress, device)
             typer.echo(
                 f"{result.trained} wells learned from; F1 on {result.held_out} others: "
                 f"{result.before:.3f} before, {result.after:.3f} after"
             )
         else:
-            chosen = WellsRecipe(seed=seed)
-            chosen = chosen if steps is None else replace(chosen, steps=steps)
-            recipe.train(output, chosen, workers, resume, progress)
-    except (ValueError, OSError) as error:
+            changes = {name: value for name, value in given.items() if value is not None}
+            chosen = replace(WellsRecipe(), **changes)
+            recipe.train(output, chosen, workers, resume, progress, device)
+    except (ValueError, RuntimeError, OSError) as error:
         raise fail(error) from None
     finally:
         for bar in bars.values():

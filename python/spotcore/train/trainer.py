@@ -19,6 +19,7 @@ from torch import Tensor
 from spotcore._backends import __version__
 from spotcore.metrics import best_f1
 from spotcore.train.data import Images, draw_batch, validation_images
+from spotcore.train.device import find_device
 from spotcore.train.eigen_adam import EigenAdam
 from spotcore.train.export import write_network
 from spotcore.train.files import save
@@ -70,7 +71,7 @@ class Trainer:
     ) -> None:
         self.recipe = recipe
         self.folder = Path(folder)
-        self.device = _device(device)
+        self.device = find_device(device)
         self.workers = max(1, min(workers, recipe.batch)) if self.device.type == "cpu" else 1
         self.network = build(recipe.kind, recipe.options, recipe.seed).to(self.device)
         self.detection = Detection().to(self.device)
@@ -295,10 +296,3 @@ def _optimiser(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.op
     if recipe.optimiser == "eigen":
         return EigenAdam(parameters, recipe.learning_rate, stacked=recipe.kind == "spotnet")
     return torch.optim.Adam(parameters, recipe.learning_rate)
-
-
-def _device(name: str) -> torch.device:
-    """Find the device of a name; "auto" is the accelerator where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)

@@ -270,8 +270,8 @@ def look(
     shorter = min(grey.shape)
     if typical_width is not None:
         factor = _factor(typical_width, shorter)
-        seen = _views(grey, factor, polarities, *how)
-        return _seen_twice(grey, max(seen, key=lambda sight: sight.evidence()), *how)
+        given = _views(grey, factor, polarities, *how)
+        return _seen_twice(grey, max(given, key=lambda sight: sight.evidence()), *how)
     factors = [1.0]
     while factors[-1] / _SCOUTS * shorter >= _SCOUT:
         factors.append(factors[-1] / _SCOUTS)

@@ -26,7 +26,7 @@ def count_interval(probability: NDArray[np.float64], counted: int) -> tuple[int,
     Parameters
     ----------
     probability : ndarray, float64, shape [n]
-        Of all marks, those that do not count too.
+        Of all marks, those that do not count too; NaN of what is said to be a cell, as by a person.
     counted : int
         Number of those that count, which always lies within.
 
@@ -34,6 +34,7 @@ def count_interval(probability: NDArray[np.float64], counted: int) -> tuple[int,
     -------
     low, high : int
     """
+    probability = np.nan_to_num(probability, nan=1.0)
     expected = float(probability.sum())
     alone = float((probability * (1.0 - probability)).sum())
     reach = _TWO_SIDED * math.sqrt(alone * (alone + TOGETHER))

@@ -53,19 +53,19 @@ class Judged(NamedTuple):
         return 2.0 * float(self.hit[kept].sum()) / total if total else 1.0
 
 
-def truth(picture: Shown, sight: Sight) -> NDArray[np.float64]:
+def truth(well: SimulatedWell, sight: Sight) -> NDArray[np.float64]:
     """Return the cells [n, 2] that count: with a peak of their own, visible, prominent enough.
 
     How far each stands out is read from the picture, at its true place.
     """
-    cells = picture.well.cells[visible(picture.well)]
+    cells = well.cells[visible(well)]
     return cells[sight.prominence_at(cells) >= sight.limit]
 
 
 def judged(network: Hourglass, picture: Shown) -> Judged:
     """Look at a picture of a simulated well."""
     sight = look(picture.grey, network=network)
-    true = truth(picture, sight)
+    true = truth(picture.well, sight)
     return Judged(sight.marks, _hits(sight.marks, picture.well, true), true)
 
 

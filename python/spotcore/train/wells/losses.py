@@ -29,6 +29,9 @@ _OF_KIND = {
 _AT_CELLS = 2.0  # by how much a cell's own pixels count more
 
 
+_CPU = torch.device("cpu")
+
+
 class Batch(NamedTuple):
     """Tensors of B crops of a side of S, on one device.
 
@@ -54,7 +57,7 @@ class Batch(NamedTuple):
     kinds: Tensor
 
 
-def batch_of(crops: list[Crop], signs: list[int], device: str = "cpu") -> Batch:
+def batch_of(crops: list[Crop], signs: list[int], device: torch.device = _CPU) -> Batch:
     """Draw what is asked of crops; those with a sign of -1 are seen inverted and hold no cells."""
     pairs = list(zip(crops, signs, strict=True))
     cells = [crop.cells if sign > 0 else crop.cells[:0] for crop, sign in pairs]
@@ -77,7 +80,7 @@ def batch_of(crops: list[Crop], signs: list[int], device: str = "cpu") -> Batch:
 class _Drawn:
     """Cells [n, 4] of crops [n], and the pixels [n, p] around them."""
 
-    def __init__(self, of: Tensor, table: Tensor, device: str) -> None:
+    def __init__(self, of: Tensor, table: Tensor, device: torch.device) -> None:
         self.table = table.to(device)
         steps = torch.arange(-_REACH, _REACH + 1, device=device)
         dy, dx = (each.reshape(-1) for each in torch.meshgrid(steps, steps, indexing="ij"))

@@ -17,7 +17,9 @@ from spotcore.wells.detector import shipped
 __all__ = ["OwnResult", "finish", "train", "train_on_own"]
 
 _CALIBRATION = 200  # wells
-_OWN = WellsRecipe(steps=600, wells=320, first_seed=1_000_000, learning_rate=2e-4, warm_up=50)
+_OWN = WellsRecipe(
+    steps=600, batch=16, wells=320, first_seed=1_000_000, learning_rate=2e-4, warm_up=50
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much there is."""
@@ -42,7 +44,12 @@ class OwnResult:
 
 
 def train(
-    folder: Path, recipe: WellsRecipe, workers: int, resume: bool, progress: Progress
+    folder: Path,
+    recipe: WellsRecipe,
+    workers: int,
+    resume: bool,
+    progress: Progress,
+    device: str = "auto",
 ) -> Path:
     """Make the weights of the package; return their file, ``wells.safetensors``.
 
@@ -51,14 +58,19 @@ def train(
     ValueError
         If the folder holds a checkpoint that is of another recipe, or not to be resumed.
     """
-    trainer = Trainer(recipe, folder)
+    trainer = Trainer(recipe, folder, device=device)
     _resume(trainer, resume)
     crops = _pool(folder, recipe, workers, progress)
     return finish(folder, trainer.run(crops, progress=_steps(progress)), progress)
 
 
 def train_on_own(
-    folder: Path, own: Path, workers: int, resume: bool, progress: Progress
+    folder: Path,
+    own: Path,
+    workers: int,
+    resume: bool,
+    progress: Progress,
+    device: str = "auto",
 ) -> OwnResult:
     """Go on from the shipped weights with a user's corrected wells.
 
@@ -71,7 +83,7 @@ def train_on_own(
     """
     wells, held_out = own_wells(own)
     before = mean_f1(held_out, shipped())
-    trainer = Trainer(_OWN, folder, shipped())
+    trainer = Trainer(_OWN, folder, shipped(), device)
     _resume(trainer, resume)
     simulated = _pool(folder, _OWN, workers, progress)
     crops = own_crops(wells, shipped(), _OWN.seed)

@@ -18,6 +18,7 @@ from torch import nn
 
 from spotcore._backends import __version__
 from spotcore.networks.hourglass import Hourglass
+from spotcore.train.device import find_device
 from spotcore.train.eigen_adam import EigenAdam
 from spotcore.train.files import save
 from spotcore.train.wells.data import Crops
@@ -52,12 +53,12 @@ class WellsRecipe:
         Of the weights that it begins with and of the order of crops.
     """
 
-    steps: int = 15_000
-    batch: int = 16
-    wells: int = 4096
+    steps: int = 7600
+    batch: int = 192
+    wells: int = 5120
     first_seed: int = 0
-    learning_rate: float = 7e-4
-    warm_up: int = 200
+    learning_rate: float = 1e-3
+    warm_up: int = 500
     seed: int = 0
 
     def rate(self, step: int) -> float:
@@ -76,12 +77,20 @@ class Trainer:
     folder : Path
     start : Hourglass, optional
         Weights to begin with.
+    device : str
+        ``"auto"``, or a device of PyTorch. Results differ between devices by rounding.
     """
 
-    def __init__(self, recipe: WellsRecipe, folder: Path, start: Hourglass | None = None) -> None:
+    def __init__(
+        self,
+        recipe: WellsRecipe,
+        folder: Path,
+        start: Hourglass | None = None,
+        device: str = "auto",
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder = recipe, folder
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = find_device(device)
         self.start = None if start is None else start.record
         network = WellNet()
         if start is not None:
@@ -171,10 +180,14 @@ class Trainer:
             "step": self.step,
             "hours": round(self.seconds / 3600, 2),
             "processors": os.cpu_count(),
-            "device": torch.cuda.get_device_name() if self.device == "cuda" else self.device,
+            "device": self._device_name(),
             "torch": str(torch.__version__),
             "spotcore": __version__,
         }
+
+    def _device_name(self) -> str:
+        kind = self.device.type
+        return torch.cuda.get_device_name(self.device) if kind == "cuda" else kind
 
     def _batch(self, crops: Crops, step: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, step])
@@ -185,7 +198,7 @@ class Trainer:
     def _advance(self, coming: Future[Batch]) -> None:
         batch = coming.result()
         # Half the digits: three times as fast, and what is read is the average of many steps.
-        with torch.autocast(self.device, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16):
             views = batch.views.contiguous(memory_format=torch.channels_last)
             cells, kinds = self.network(views)
         losses = loss_of(cells.float(), kinds.float(), batch)
