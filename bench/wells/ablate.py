@@ -52,11 +52,11 @@ class Rule(NamedTuple):
 SIMULATED = "simulated wells"
 DEVELOPMENT = "test1, test3, test4, plate"
 RULES = [
-    Rule("detector", "CONTRAST", 1e-6, "roughnesses of the membrane", DEVELOPMENT),
-    Rule("detector", "_SURE", 1.0, "power of the contrast", SIMULATED + ": log-likelihood"),
-    Rule("detector", "_OTHER", 2.0, "probability", SIMULATED + ": precision of such marks .2"),
-    Rule("detector", "_CROWD", math.inf, "clear marks", "wells 40, 41 and 48 of the plate"),
-    Rule("detector", "_CLEAR", 0.0, "visibility", SIMULATED),
+    Rule("sight", "CONTRAST", 1e-6, "roughnesses of the membrane", DEVELOPMENT),
+    Rule("sight", "_SURE", 1.0, "power of the contrast", SIMULATED + ": log-likelihood"),
+    Rule("sight", "_OTHER", 2.0, "probability", SIMULATED + ": precision of such marks .2"),
+    Rule("sight", "_CROWD", math.inf, "clear marks", "wells 40, 41 and 48 of the plate"),
+    Rule("sight", "_CLEAR", 0.0, "visibility", SIMULATED),
     Rule("detector", "_AS_CLEAR", 1.0, "share of the evidence", "the same picture enlarged"),
     Rule("detector", "_DECIDED", math.inf, "evidence", "time: .1 s a well"),
     Rule("detector", "_LEAST_EVIDENCE", 0.0, "clear marks", SIMULATED + " without cells"),

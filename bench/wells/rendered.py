@@ -23,8 +23,8 @@ from spotcore.networks.hourglass import Hourglass
 from spotcore.train.wells.calibrate import judged
 from spotcore.train.wells.data import HELD_OUT, shown
 from spotcore.wells.detector import shipped
-from spotcore.wells.interval import count_interval
 from spotcore.wells.prepare import PROBABLE
+from spotcore.wells.status import count_interval
 
 #: Calibration has the seeds before.
 FIRST, FIRST_EMPTY = HELD_OUT + 100_000, HELD_OUT + 200_000

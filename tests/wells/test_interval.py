@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spotcore.wells.interval import count_interval, hidden_spots
+from spotcore.wells.confluence import hidden_spots
+from spotcore.wells.status import count_interval
 
 
 def points(rng, n, size=400):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 from spotcore.images.picture import PIXEL_SIZE_LIMITS
-from spotcore.wells.detector import CONTRAST
+from spotcore.wells.sight import CONTRAST
 
 __all__ = ["COMPARISON", "TABLE", "Range", "Row", "Scope", "Settings", "well_settings"]
 

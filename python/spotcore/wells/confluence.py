@@ -1,4 +1,4 @@
-"""How many spots overlap at a point of a membrane, without counting any."""
+"""How many spots are not seen: behind others, or where so many overlap that none is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from spotcore.wells.membrane import pixel_noise
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spotcore.wells.detector import Polarity
     from spotcore.wells.prepare import Well
+    from spotcore.wells.sight import Polarity
 
-__all__ = ["BARE", "CONFLUENT", "Staining", "bare_level", "overlap"]
+__all__ = ["BARE", "CONFLUENT", "Staining", "bare_level", "hidden_spots", "overlap"]
 
 #: At least so many spots must overlap at a point of the membrane for it to be confluent.
 CONFLUENT = 20.0
@@ -28,6 +28,8 @@ BARE = {"bright": 0.1, "dark": 0.25}
 _TEXTURE = 1.3
 #: Share of the radius that is left out inside of the edge, and fewest pixels.
 _RIM, _THINNEST_RIM = 0.04, 2
+#: Of the places with a mark: beyond, the logarithm of how many are left means nothing.
+_FULLEST = 0.9
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,43 @@ def _level(polarity: Polarity, grey: float, full_scale: float) -> float:
     if polarity == "bright":
         return grey / full_scale
     return math.log10((full_scale + 0.5) / (max(grey, 0.0) + 0.5))
+
+
+def hidden_spots(yx: NDArray[np.float64], inside: NDArray[np.bool_], distance: float) -> float:
+    """Expect how many spots are hidden behind the marks of stronger ones.
+
+    Where no mark has a stronger spot within `distance` (Matern's second hard core), n marks on
+    ``B = area / (π distance²)`` places stand for ``B c`` spots, ``c = -ln(1 - n / B)``. The density
+    is taken locally, at each mark, for spots come in clusters.
+
+    Parameters
+    ----------
+    yx : ndarray, float64, shape [n, 2]
+        Marks in pixels.
+    inside : ndarray, bool, shape [H, W]
+        Pixels where they can lie.
+    distance : float
+        In pixels.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Matern, "Spatial variation", 1960, chapter 3.6.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(yx) < 2:
+        return 0.0
+    place = math.pi * distance**2
+    area = float(inside.sum())
+    # Ten others of a well's mean density: near enough to see clusters, enough to have a density.
+    reach = max(math.sqrt(10 * area / (math.pi * len(yx))), 3 * distance)
+    others = cKDTree(yx).query_ball_point(yx, reach, return_length=True) - 1
+    used = np.argwhere(inside[::4, ::4]) * 4
+    seen = cKDTree(used).query_ball_point(yx, reach, return_length=True) * 16.0
+    full = np.clip(others * place / np.maximum(seen, place), 0.0, _FULLEST)
+    places = np.where(full > 0, 1 / np.maximum(full, 1e-12), 0.0)  # that each mark stands for
+    return float(np.sum(places * -np.log1p(-full) - (full > 0)))

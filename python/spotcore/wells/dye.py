@@ -14,7 +14,7 @@ from spotcore.wells.membrane import background
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spotcore.wells.detector import Polarity
+    from spotcore.wells.sight import Polarity
 
 __all__ = ["STAINS", "Colour", "in_colour", "spot_colour"]
 

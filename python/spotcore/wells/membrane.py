@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spotcore.wells.detector import Sight
+    from spotcore.wells.sight import Sight
 
 __all__ = ["Circle", "background", "find_circle", "find_membrane", "pixel_noise"]
 

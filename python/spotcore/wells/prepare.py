@@ -19,8 +19,9 @@ from spotcore.images.levels import as_levels
 from spotcore.images.limits import check_well_size
 from spotcore.images.picture import as_pixel_size
 from spotcore.model.kernels import gaussian_kernels
-from spotcore.wells.detector import CONTRAST, Marks, Polarity, Sight, look
+from spotcore.wells.detector import look
 from spotcore.wells.membrane import Circle, background, find_circle, find_membrane, pixel_noise
+from spotcore.wells.sight import CONTRAST, Marks, Polarity, Sight
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

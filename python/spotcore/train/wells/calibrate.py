@@ -13,7 +13,8 @@ from spotcore.metrics import match
 from spotcore.networks.hourglass import LIMITS, Hourglass
 from spotcore.simulation.render import SimulatedWell
 from spotcore.train.wells.data import Shown
-from spotcore.wells.detector import Marks, Sight, look
+from spotcore.wells.detector import look
+from spotcore.wells.sight import Marks, Sight
 
 __all__ = ["Judged", "calibrated", "fit", "judged", "truth", "visible"]
 
