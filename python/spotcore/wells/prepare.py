@@ -38,10 +38,10 @@ PAPER_LAM = 0.5
 PAPER_SPOT = 2.0
 """Standard deviation of a small spot of the papers' images, in pixels."""
 
-SIGMA_LIMITS = (0.6, 1.1, 1.75, 2.75, 4.25)
-"""Of a well, in standard deviations of its typical spot: what is broader is not told apart from the
-background."""
-SIGMA_LIMITS_UM = (15.0, 27.5, 43.75, 68.75, 106.25)
+SIGMA_LIMITS = (0.5, 0.8, 1.1, 1.5)
+"""Of a well, in standard deviations of its typical spot: what is broader trades with the background
+and with the neighbours, and tells less about who secreted how much (`bench/wells/secretion.py`)."""
+SIGMA_LIMITS_UM = (12.5, 20.0, 27.5, 37.5)
 """The same where the pixel size is known, in µm: so wells of a plate have the same bins."""
 NOISE_FACTOR = 2.0
 """lam is this many standard deviations of the noise in the solver's own detection statistic: few,

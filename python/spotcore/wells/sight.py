@@ -26,6 +26,7 @@ _NO_CELLS = ("scratch", "dust", "writing")
 _OTHER = 0.8  # probability of one of these, from which on a mark is none
 _PROBABLE, _CLEAR = 0.5, 9.5  # probability and visibility of marks that tell scale and polarity
 _CROWD = 20  # clear marks
+_SHIFT = 0.49  # pixels that a mark is off its maximum at most: its pixel stays the nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +176,7 @@ def _marks(cells: NDArray[np.float32], view: View) -> Marks:
         (padded[y + 1, x], padded[y + 1, x + 2]),
     ):
         bend = np.maximum(2 * middle - before - after, 1e-6)
-        shifts.append(np.clip(0.5 * (after - before) / bend, -0.5, 0.5))
+        shifts.append(np.clip(0.5 * (after - before) / bend, -_SHIFT, _SHIFT))
     yx = view.to_picture(points.astype(np.float64) + np.stack(shifts, axis=1))
     marks = Marks(
         yx,
