@@ -68,7 +68,7 @@ RULES = [
     Rule("detector", "_TRIES", 1, "views", SIMULATED),
     Rule("view", "BLUR", 0.1, "pixels of a view", DEVELOPMENT),
     Rule("view", "_GRAIN", 0.1, "pixels of a view", DEVELOPMENT),
-    Rule("view", "_INNER", 1, "pixels of a view", "the width of a rim"),
+    Rule("view", "_INNER", 1, "pixels of a view", "wells with a blackened surround"),
     Rule("view", "_QUIET", 0.0, "of the median texture", "blackened surroundings"),
     Rule("confluence", "CONFLUENT", math.inf, "spots at a point", "Campbell's theorem"),
     Rule("confluence", "SKEWED", math.inf, "skewness", "wells D3, D6 and D9 of the plate"),

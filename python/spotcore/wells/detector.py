@@ -93,7 +93,7 @@ def look(
     if most < _LEAST_EVIDENCE:
         # What is faint may be noise, which has no size: as the picture is.
         plain = [sight for sight in seen if sight.view.factor == scouts[0]]
-        return eye.twice(max(plain, key=lambda sight: float(sight.visible.probability.sum())))
+        return eye.twice(max(plain, key=lambda sight: float(sight.marks.probability.sum())))
     # The finest of those in which spots are as clear, by and large: from there on, a picture twice
     # as large ends in a view of the same spots.
     clearest = seen[int(np.argmax(evidence))].polarity

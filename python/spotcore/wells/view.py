@@ -29,7 +29,7 @@ _QUIET = 0.1  # of the median texture: below, a block is no picture, but blacken
 _UNIT = 4.0  # typical textures that are one unit of a view
 _BESIDE = 5  # pairs of pixels, whose median is the level beside a spot
 _GRAIN = 0.5  # pixels: blur of what is measured of the membrane
-_INNER = 4  # pixels from what is no membrane
+_INNER = 8  # pixels from what is no membrane
 
 
 class View(NamedTuple):
