@@ -43,7 +43,7 @@ _LEAST_MEMBRANE = 0.5
 #: Marks of one picture err together: the variance of a count is V (V + this), where that of
 #: independent marks would be V. Fitted so that 95 % intervals hold the truth of 95 % of simulated
 #: wells (`bench/wells/rendered.py`).
-TOGETHER = 4.0
+TOGETHER = 2.0
 _TWO_SIDED = 1.96  # standard deviations of a 95 % interval
 
 
