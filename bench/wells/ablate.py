@@ -15,9 +15,12 @@ import argparse
 import importlib
 import math
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from bench.common.machine import lines, machine
@@ -36,7 +39,7 @@ import spotcore as sc
 from spotcore.images.picture import Picture
 from spotcore.images.read import read_image
 from spotcore.simulation.render import simulate_well
-from spotcore.train.wells.calibrate import RADIUS, truth
+from spotcore.train.wells.calibrate import RADIUS, radius_of, truth
 
 
 class Rule(NamedTuple):
@@ -49,6 +52,7 @@ class Rule(NamedTuple):
     source: str
 
 
+WELLS = "spotcore.wells"
 SIMULATED = "simulated wells"
 DEVELOPMENT = "test1, test3, test4, plate"
 RULES = [
@@ -94,35 +98,21 @@ class Counted(NamedTuple):
     radius: float
 
 
-def picture_of(item: Item) -> tuple[Picture, Any]:
-    """Return a picture, and the simulated well that it is of."""
-    kind, which = item
-    if kind == "file":
-        return read_image(Path(which)), None
-    well = simulate_well(0 if kind == "empty" else None, (320, 320), seed=which)
-    return Picture.of(well.image), well
-
-
 def counted(item: Item, rule: Rule | None) -> Counted:
     """Count the cells of a picture, without a secretion that nobody asks for."""
-    module = None if rule is None else importlib.import_module(f"spotcore.wells.{rule.module}")
-    before = None if rule is None else getattr(module, rule.name)
-    try:
-        if rule is not None:
-            setattr(module, rule.name, rule.off)
-        picture, well = picture_of(item)
-        settings = sc.Settings(max_iter=1, threads=1)
-        if rule is not None and rule.name == "CONTRAST":  # a setting is as it was when it was made
-            settings = sc.Settings(max_iter=1, threads=1, contrast=rule.off)
-        found = sc.analyse(picture, settings)
-        true, radius = np.zeros((0, 2)), RADIUS
-        if well is not None and len(well.cells):
-            true = truth(well, found.well.sight)
-            radius = max(RADIUS, float(np.median(well.width)))
-        return Counted(item, found.status.status, found.cells.yx, true, radius)
-    finally:
-        if rule is not None:
-            setattr(module, rule.name, before)
+    kind, which = item
+    settings = sc.Settings(max_iter=1, threads=1)
+    if rule is not None and rule.name == "CONTRAST":  # a setting is as it was when it was made
+        settings = replace(settings, contrast=rule.off)
+    off = nullcontext() if rule is None else patch(f"{WELLS}.{rule.module}.{rule.name}", rule.off)
+    with off:
+        if kind == "file":
+            found = sc.analyse(read_image(Path(which)), settings)
+            return Counted(item, found.status.status, found.cells.yx, np.zeros((0, 2)), RADIUS)
+        well = simulate_well(0 if kind == "empty" else None, (320, 320), seed=which)
+        found = sc.analyse(Picture.of(well.image), settings)
+        true = truth(well, found.well.sight)
+        return Counted(item, found.status.status, found.cells.yx, true, radius_of(well))
 
 
 def figures(found: list[Counted], as_it_is: list[Counted]) -> str:
@@ -134,8 +124,8 @@ def figures(found: list[Counted], as_it_is: list[Counted]) -> str:
         if kind == "file" and Path(which).parent.name == PLATE:
             plate[Path(which).stem] = cells
         elif kind == "file":
-            got = against_marks(cells, read_marks(HAND_MARKS / f"{Path(which).stem}.csv"))
-            marked.append(2 * got.hits / max(got.marks + got.found - got.at_doubtful, 1))
+            truth_of = read_marks(HAND_MARKS / f"{Path(which).stem}.csv")
+            marked.append(against_marks(cells, truth_of).f1)
         elif kind == "empty":
             empty.append(len(cells))
         elif len(before.true):
@@ -169,7 +159,7 @@ def main() -> None:
         for rule in RULES:
             if asked.rule and rule.name not in asked.rule:
                 continue
-            value = getattr(importlib.import_module(f"spotcore.wells.{rule.module}"), rule.name)
+            value = getattr(importlib.import_module(f"{WELLS}.{rule.module}"), rule.name)
             found = list(pool.map(partial(counted, rule=rule), items, chunksize=4))
             print(
                 f"| `{rule.module}.{rule.name}` = {value:g} | {rule.unit} | {rule.source} "

@@ -39,6 +39,11 @@ class Agreement(NamedTuple):
     at_doubtful: int  # of those found
     hits: int
 
+    @property
+    def f1(self) -> float:
+        """F1 of what is found with the sure marks."""
+        return 2 * self.hits / max(self.marks + self.found - self.at_doubtful, 1)
+
     def figures(self) -> dict[str, Fraction]:
         """Return what must not get smaller."""
         return {

@@ -226,7 +226,7 @@ def figures(network: Looked, wells: int) -> list[str]:
         grey = np.asarray(Image.open(DATA / f"wells/{path.stem}.tif").convert("L"), np.float32)
         marks = look(grey, network=network).marks
         got = against_marks(marks.yx[marks.probability >= 0.5], read_marks(path))
-        words.append(f"{2 * got.hits / max(got.marks + got.found - got.at_doubtful, 1):.3f}")
+        words.append(f"{got.f1:.3f}")
     view, spent = np.zeros((2, 512, 512), np.float32), []
     for _ in range(7):
         began = time.perf_counter()

@@ -51,8 +51,8 @@ def row_of(seed: int, empty: bool, path: Path | None) -> Row:
     """Look at one."""
     picture = shown(seed, 0 if empty else None)
     well, look = picture.well, picture.well.look
-    network = None if path is None else Hourglass.load(path)
-    found = judged(network or shipped(), picture)
+    network = shipped() if path is None else Hourglass.load(path)
+    found = judged(network, picture)
     p = found.marks.probability
     counted = int((p >= PROBABLE).sum())
     low, high = count_interval(p, counted)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import spotcore as sc
-from spotcore.train.wells.calibrate import RADIUS, judged
+from spotcore.train.wells.calibrate import RADIUS, judged, radius_of
 from spotcore.train.wells.data import shown
 from spotcore.wells.detector import look, shipped
 from spotcore.wells.prepare import PROBABLE
@@ -71,7 +71,7 @@ def simulated(seed: int, f1: float) -> Image.Image:
     well = picture.well
     marks, _, cells = judged(shipped(), picture)
     yx = marks.yx[marks.probability >= PROBABLE]
-    radius = max(RADIUS, float(np.median(well.width)))
+    radius = radius_of(well)
     grey = picture.grey if well.look.glows else -picture.grey
     words = f"{seed}: {well.look.dye}, F1 {f1:.2f}, {len(cells)} true, {len(yx)} marks"
     return tile(grey, *parted(yx, cells, radius), words)

@@ -113,7 +113,7 @@ class Sight:
         odds = near[self._pixels(yx)].astype(np.float64)
         return np.asarray(self._counts(yx) / (1 + np.exp(-odds)))
 
-    @property
+    @functools.cached_property
     def clear(self) -> Marks:
         """Marks of which it can be told how large spots are."""
         marks = self.visible

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLUR", "NEAR", "STRIDE", "View", "contrast_view", "prominence", "resampled"]
+__all__ = ["NEAR", "STRIDE", "View", "contrast_view", "prominence", "resampled"]
 
 STRIDE = 16
 """Sides of views are multiples of it, for the levels of the network."""

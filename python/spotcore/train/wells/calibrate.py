@@ -16,7 +16,7 @@ from spotcore.train.wells.data import Shown
 from spotcore.wells.detector import look
 from spotcore.wells.sight import Marks, Sight
 
-__all__ = ["Judged", "calibrated", "fit", "judged", "truth", "visible"]
+__all__ = ["Judged", "calibrated", "fit", "judged", "radius_of", "truth", "visible"]
 
 VISIBLE = 5.5
 """Visibility of cells that an eye sees at all."""
@@ -75,11 +75,15 @@ def visible(well: SimulatedWell) -> NDArray[np.bool_]:
     return np.asarray((well.hidden_by < 0) & (well.visibility >= VISIBLE))
 
 
+def radius_of(well: SimulatedWell) -> float:
+    """Return the largest distance of a mark of a well from its cell, in pixels."""
+    return max(RADIUS, float(np.median(well.width)) if len(well.width) else 0.0)
+
+
 def _hits(marks: Marks, well: SimulatedWell, true: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which marks [n] are at cells [m, 2]."""
-    width = float(np.median(well.width)) if len(well.width) else 1.0
     hit = np.zeros(len(marks), bool)
-    hit[match(marks.yx, true, radius=max(RADIUS, width)).pairs[:, 0]] = True
+    hit[match(marks.yx, true, radius_of(well)).pairs[:, 0]] = True
     return hit
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spotcore.networks.hourglass import LIMITS
+from spotcore.networks.hourglass import KINDS, LIMITS
 from spotcore.train.wells.data import CROP, Crop
 
 __all__ = ["UNKNOWN", "Batch", "batch_of", "loss_of"]
@@ -119,7 +119,7 @@ def loss_of(cells: Tensor, kinds: Tensor, batch: Batch) -> Tensor:
     widths = _mean(off, batch.near.float())
     known = batch.kinds != UNKNOWN
     number = torch.where(known, batch.kinds, 0)
-    of_kind = torch.tensor(list(_OF_KIND.values()), device=kinds.device)
+    of_kind = torch.tensor([_OF_KIND[kind] for kind in KINDS], device=kinds.device)
     missed = functional.cross_entropy(kinds, number, reduction="none")
     what = _mean(missed, of_kind[number] * known)
     loss = _CELLS * marks + _WIDTHS * widths + _OF_KINDS * what
