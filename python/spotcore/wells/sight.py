@@ -22,7 +22,7 @@ CONTRAST = 5.0
 """Contrast from which on a spot counts, unless the user says otherwise."""
 _FAINTEST = 0.02  # probability of a mark, below which there is none
 _SURE = 28.0  # power of a contrast over its limit that is the odds of being beyond it
-_NO_CELLS = ("scratch", "dust", "writing")
+_NO_CELLS = ("outside", "scratch", "dust", "writing")
 _OTHER = 0.8  # probability of one of these, from which on a mark is none
 _PROBABLE, _CLEAR = 0.5, 9.5  # probability and visibility of marks that tell scale and polarity
 _CROWD = 20  # clear marks
